@@ -34,7 +34,7 @@ async fn accounts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(
             Table::create()
                 .table(Account::Table)
-                .col(uuid(Account::AccountId).primary_key())
+                .col(uuid(Account::Id).primary_key())
                 .col(big_integer(Account::CreatedAtMicros))
                 .to_owned(),
         )
@@ -57,7 +57,7 @@ async fn accounts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .foreign_key(
                     ForeignKey::create()
                         .from(AccountIdentity::Table, AccountIdentity::AccountId)
-                        .to(Account::Table, Account::AccountId),
+                        .to(Account::Table, Account::Id),
                 )
                 .to_owned(),
         )
@@ -78,7 +78,7 @@ async fn sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .create_table(
             Table::create()
                 .table(Session::Table)
-                .col(uuid(Session::SessionId).primary_key())
+                .col(uuid(Session::Id).primary_key())
                 .col(binary(Session::TokenHash).unique_key())
                 .col(uuid(Session::AccountId))
                 .col(uuid_null(Session::PatientId))
@@ -97,7 +97,7 @@ async fn sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .foreign_key(
                     ForeignKey::create()
                         .from(Session::Table, Session::AccountId)
-                        .to(Account::Table, Account::AccountId),
+                        .to(Account::Table, Account::Id),
                 )
                 .to_owned(),
         )
@@ -146,7 +146,8 @@ async fn sign_in_attempts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 #[derive(DeriveIden)]
 enum Account {
     Table,
-    AccountId,
+    #[sea_orm(iden = "account_id")]
+    Id,
     CreatedAtMicros,
 }
 
@@ -167,7 +168,8 @@ enum AccountIdentity {
 #[derive(DeriveIden)]
 enum Session {
     Table,
-    SessionId,
+    #[sea_orm(iden = "session_id")]
+    Id,
     TokenHash,
     AccountId,
     PatientId,

@@ -47,11 +47,12 @@ impl Reply {
         fields.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
     }
 
-    /// Where it sends the browser.
+    /// Where it sends the browser: by a redirect, or by a page that leads on at once.
     #[must_use]
     pub fn location(&self) -> Option<Url> {
-        let told = self.headers.get("location")?.to_str().ok()?;
-        self.url.join(told).ok()
+        let told = |name| self.headers.get(name).and_then(|value| value.to_str().ok());
+        let onward = || told("refresh").and_then(|told| told.strip_prefix("0; url="));
+        self.url.join(told("location").or_else(onward)?).ok()
     }
 }
 
@@ -64,6 +65,8 @@ pub struct Browser {
     pub cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// Every address it went to.
     pub visited: Vec<String>,
+    /// Every answer it got, from whomever.
+    pub seen: Vec<Reply>,
 }
 
 impl Browser {
@@ -79,7 +82,7 @@ impl Browser {
             .build()
             .expect("an HTTP client");
         let base = Url::parse(base).expect("a base address");
-        Self { client, base, cookies: BTreeMap::new(), visited: Vec::new() }
+        Self { client, base, cookies: BTreeMap::new(), visited: Vec::new(), seen: Vec::new() }
     }
 
     /// The session's secret, if the browser has one.
@@ -122,9 +125,7 @@ impl Browser {
     /// Goes wherever `reply` sends the browser, at most ten times.
     pub async fn follow(&mut self, mut reply: Reply) -> Reply {
         for _ in 0..10 {
-            let Some(next) = reply.location().filter(|_| (300..400).contains(&reply.status)) else {
-                return reply;
-            };
+            let Some(next) = reply.location().filter(|_| reply.status < 400) else { return reply };
             reply = self.send(Method::GET, next, &[("accept", "text/html")], None).await;
         }
         panic!("too many redirects, last to {}", reply.url);
@@ -226,6 +227,7 @@ impl Browser {
         let body = answer.text().await.unwrap_or_default();
         let reply = Reply { url, status, headers, body };
         self.keep_cookies(&reply);
+        self.seen.push(reply.clone());
         reply
     }
 

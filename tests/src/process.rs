@@ -26,19 +26,38 @@ impl Process {
     /// When it does not start.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
+        Self::spawn(command.stderr(Stdio::piped()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (told, next) = channel();
         let (said, complained) = (Arc::default(), Arc::default());
         let stdout = child.stdout.take().expect("standard output is piped");
-        let stderr = child.stderr.take().expect("standard error is piped");
         keep(stdout, Arc::clone(&said), Some(told));
-        keep(stderr, Arc::clone(&complained), None);
+        if let Some(stderr) = child.stderr.take() {
+            keep(stderr, Arc::clone(&complained), None);
+        }
         Self { child, said, complained, next }
+    }
+
+    /// Starts `command` with standard error thrown away: for measuring, where keeping lines would cost.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_quiet(command: &mut Command) -> Self {
+        Self::spawn(command.stderr(Stdio::null()))
+    }
+
+    /// Its exit code, once it has ended; -1 when a signal ended it.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("the process can be waited for")?;
+        Some(status.code().unwrap_or(-1))
     }
 
     /// The next line on standard output that `wanted` takes.
@@ -87,11 +106,29 @@ impl Process {
     /// When it does not stop in time.
     pub fn interrupt(&mut self, patience: Duration) -> (Duration, Option<i32>) {
         let started = Instant::now();
+        self.signal();
+        let code = self.wait(patience);
+        (started.elapsed(), code)
+    }
+
+    /// Asks it to stop, as Ctrl-C does, and does not wait.
+    ///
+    /// # Panics
+    /// When it cannot be signalled.
+    pub fn signal(&self) {
         let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the process could not be signalled");
+    }
+
+    /// Waits at most `patience` for it to end. Its exit code.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn wait(&mut self, patience: Duration) -> Option<i32> {
+        let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
-                return (started.elapsed(), status.code());
+                return status.code();
             }
             assert!(started.elapsed() < patience, "it did not stop within {patience:?}");
             std::thread::sleep(Duration::from_millis(20));

@@ -7,11 +7,11 @@ use chrono::{DateTime, TimeZone, Utc};
 use front_door::app::start;
 use front_door::{Launch, Running};
 use platform::settings::Settings;
+use platform::testing::{database_at, on_server, unique};
 use platform::{ManualClock, OsRandom, SharedClock, SystemClock};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{Database, DatabaseConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use uuid::Uuid;
 
 use crate::Browser;
 
@@ -43,6 +43,9 @@ pub fn form() -> &'static Form {
     })
 }
 
+/// A change of settings.
+pub type Change = Box<dyn FnOnce(&mut Settings) + Send>;
+
 /// How a server differs from the default.
 #[derive(Default)]
 pub struct Options {
@@ -51,7 +54,7 @@ pub struct Options {
     /// A sign-in provider other than the simulator: its issuer.
     pub issuer: Option<String>,
     /// Changes any setting.
-    pub change: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    pub change: Option<Change>,
     /// The port to listen on; without one, any.
     pub port: Option<u16>,
 }
@@ -74,9 +77,31 @@ impl Store {
     #[must_use]
     pub fn database_url(&self) -> String {
         match &self.database {
-            Some(name) => at(name),
+            Some(name) => database_at(server(), name),
             None => format!("sqlite://{}?mode=rwc", self.folder().join("front-door.db").display()),
         }
+    }
+
+    /// The environment that makes the binary run on this store, on ports of its own.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let mut environment = vec![
+            ("FRONT_DOOR__DATA_DIR", self.folder().display().to_string()),
+            ("FRONT_DOOR__DATABASE__URL", self.database_url()),
+            ("FRONT_DOOR__DATABASE__MAX_CONNECTIONS", "6".to_owned()),
+            ("FRONT_DOOR__HTTP__LISTEN", "127.0.0.1:0".to_owned()),
+            ("FRONT_DOOR__METRICS__LISTEN", "127.0.0.1:0".to_owned()),
+        ];
+        if let Form::Production { cache, .. } = form() {
+            environment.push(("FRONT_DOOR__CACHE__URL", cache.clone()));
+            environment.push(("FRONT_DOOR__CACHE__PREFIX", self.prefix.clone()));
+        }
+        environment
+    }
+
+    /// A connection to the database behind the service's back, as whoever holds its password has.
+    pub async fn connect(&self) -> DatabaseConnection {
+        Database::connect(self.database_url()).await.expect("the store's database answers")
     }
 
     /// The settings of a server on this store.
@@ -97,7 +122,7 @@ impl Drop for Store {
         if let Some(name) = self.database.take() {
             // On a thread of its own: the test's runtime may be ending.
             let done = std::thread::spawn(move || {
-                block_on(admin(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+                block_on(on_server(server(), &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
             });
             // A database left behind is swept away with the server it lives on.
             let _ = done.join();
@@ -220,7 +245,7 @@ pub async fn fresh_store() -> Store {
     let template = TEMPLATE.get_or_init(make_template).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     copy(&template.folder().join("keys"), &folder.path().join("keys"));
-    let name = format!("fd_test_{}", unique());
+    let name = unique("fd_test");
     let database = match &template.database {
         None => {
             let file = "front-door.db";
@@ -228,7 +253,7 @@ pub async fn fresh_store() -> Store {
             None
         }
         Some(template) => {
-            admin(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+            on_server(server(), &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
             Some(name.clone())
         }
     };
@@ -237,19 +262,24 @@ pub async fn fresh_store() -> Store {
 
 /// Starts a server on an empty store, which migrates and seeds it, and stops it again.
 async fn make_template() -> Store {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let name = format!("fd_template_{}", unique());
-    let database = match form() {
-        Form::Embedded => None,
-        Form::Production { .. } => {
-            admin(&format!("CREATE DATABASE {name}")).await;
-            Some(name.clone())
-        }
-    };
-    let store = Store { folder, database, prefix: format!("{name}:") };
+    let store = empty_store().await;
     let running = start(Launch::new(store.settings())).await.unwrap_or_else(|error| panic!("{error}"));
     running.stop().await;
     store
+}
+
+/// A store with nothing in it, not even tables.
+pub async fn empty_store() -> Store {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let name = unique("fd_empty");
+    let database = match form() {
+        Form::Embedded => None,
+        Form::Production { .. } => {
+            on_server(server(), &format!("CREATE DATABASE {name}")).await;
+            Some(name.clone())
+        }
+    };
+    Store { folder, database, prefix: format!("{name}:") }
 }
 
 fn base_settings(folder: &Path) -> Settings {
@@ -260,11 +290,6 @@ fn base_settings(folder: &Path) -> Settings {
     settings
 }
 
-fn unique() -> String {
-    let random: platform::SharedRandom = Arc::new(OsRandom);
-    Uuid::simple(random.uuid()).to_string()
-}
-
 fn copy(from: &PathBuf, to: &PathBuf) {
     std::fs::create_dir_all(to).expect("a folder for keys");
     for entry in std::fs::read_dir(from).expect("the template's keys") {
@@ -273,23 +298,10 @@ fn copy(from: &PathBuf, to: &PathBuf) {
     }
 }
 
-/// The address of another database on the same PostgreSQL.
-fn at(name: &str) -> String {
+/// A PostgreSQL server, in the form that has one.
+fn server() -> &'static str {
     let Form::Production { database, .. } = form() else { panic!("there is no PostgreSQL in this form") };
-    let mut url = url::Url::parse(database).expect("FRONT_DOOR_TEST_DATABASE_URL is a URL");
-    url.set_path(name);
-    url.to_string()
-}
-
-/// Carries out one statement on the PostgreSQL server.
-async fn admin(sql: &str) {
-    let Form::Production { database, .. } = form() else { panic!("there is no PostgreSQL in this form") };
-    // Making databases from one template at the same time is refused: one after the other.
-    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    let _turn = TURN.lock().await;
-    let connection = Database::connect(database).await.expect("FRONT_DOOR_TEST_DATABASE_URL answers");
-    connection.execute_unprepared(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    connection.close().await.expect("the connection closes");
+    database
 }
 
 fn block_on(work: impl Future<Output = ()>) {

@@ -232,12 +232,6 @@ impl App {
         }
     }
 
-    /// The origin of the sign-in provider.
-    #[must_use]
-    pub fn provider_origin(&self) -> String {
-        Url::parse(self.identity.issuer()).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-    }
-
     /// Whether everybody here is made up: every page says so.
     #[must_use]
     pub fn demonstration(&self) -> bool {

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use platform::settings::Settings;
-use waiting_times::report::ReportWeeks;
-use waiting_times::{ImportOptions, ImportReport};
+use waiting_times::ImportOptions;
 
 use crate::app::{Launch, Rooms, start};
 use crate::openapi;
@@ -237,55 +236,11 @@ async fn import(settings: Settings, files: &[PathBuf], options: ImportOptions, j
             let line = serde_json::to_string(&report).map_err(|error| error.to_string())?;
             say(&(line + "\n"))?;
         } else {
-            say(&in_words(file, &report))?;
+            say(&report.to_string())?;
         }
     }
     rooms.db.close().await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The report as a person reads it.
-fn in_words(file: &Path, report: &ImportReport) -> String {
-    let mut text = format!(
-        "{}: {} {} ({} layout, {} rows, {} providers; generation {})\n",
-        file.display(),
-        report.outcome.code(),
-        report.period,
-        report.layout,
-        report.rows,
-        report.providers,
-        report.generation,
-    );
-    for part in &report.parts {
-        text.push_str(&format!(
-            "  {:<8} {:>10} pathways, of which {} commissioned from outside England\n",
-            part.part, part.all, part.non_english
-        ));
-    }
-    if let Some(headline) = &report.headline {
-        let weeks = |figure: Option<ReportWeeks>| {
-            figure.map_or_else(
-                || "none".to_owned(),
-                |weeks| {
-                    let over = if weeks.open_ended { "over " } else { "" };
-                    format!("{over}{:.2} weeks", weeks.value)
-                },
-            )
-        };
-        let share = headline
-            .within_18_weeks_share
-            .map_or_else(|| "none".to_owned(), |share| format!("{:.2} %", share * 100.0));
-        text.push_str(&format!(
-            "  the list, without those: {}; median {}, 92nd percentile {}, within 18 weeks {share}\n",
-            headline.list_size,
-            weeks(headline.median_weeks),
-            weeks(headline.percentile_92_weeks),
-        ));
-    }
-    for warning in &report.warnings {
-        text.push_str(&format!("  note: {}\n", warning.message));
-    }
-    text
 }
 
 async fn verify(settings: Settings, json: bool) -> Said {

@@ -1,8 +1,11 @@
 //! The OpenAPI document (3.1), made from the routes themselves: a route cannot exist without its entry.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 
@@ -51,7 +54,20 @@ pub fn document() -> Result<String, serde_json::Error> {
              the answer of getSession), and the Origin of this service.",
         ))),
     );
-    document.to_pretty_json().map(|text| text + "\n")
+    let document: Members = serde_json::from_value(serde_json::to_value(document)?)?;
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+/// The document's members in the order people read them. Everything inside them is in the order of names: the
+/// library keeps extensions in none, and what is published must be the same bytes each time.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    openapi: Value,
+    info: Value,
+    tags: Value,
+    paths: BTreeMap<String, Value>,
+    components: Value,
 }
 
 /// The document's bytes, made once.

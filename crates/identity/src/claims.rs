@@ -12,6 +12,8 @@ use crate::trust::{self, VectorFault};
 
 /// The longest name kept, in characters.
 const LONGEST_NAME: usize = 200;
+/// The oldest anybody is, with room to spare, in years.
+const OLDEST: u32 = 150;
 
 /// What one of the provider's two answers tells about the person, as it came.
 #[derive(Clone, Default)]
@@ -136,14 +138,103 @@ fn agreed<'a, T: PartialEq>(one: Option<&'a T>, other: Option<&'a T>) -> Result<
     }
 }
 
-/// A whole date, not in the future. A year alone, or a date without its year, tells too little.
+/// A whole date of birth of somebody who can be alive. Year `0000` is how the standard leaves the year out
+/// (OpenID Connect Core 5.1), and that, like a year alone, tells too little.
 fn birth_date(text: &str, today: NaiveDate) -> Option<NaiveDate> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (text.len() == 10 && date <= today && date.format("%Y-%m-%d").to_string() == text).then_some(date)
+    let whole = date.format("%Y-%m-%d").to_string() == text;
+    let plausible = age_in_years(date, today).is_some_and(|age| age <= OLDEST);
+    (whole && plausible).then_some(date)
 }
 
 fn name(told: Option<&String>) -> Option<String> {
     let clean: String = told?.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
     let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn rules(requested: &[String]) -> Rules<'_> {
+        Rules { requested, today: NaiveDate::from_ymd_opt(2026, 11, 2).unwrap(), minimum_age: 13 }
+    }
+
+    fn told(number: Option<&str>, proofing: Option<&str>, born: Option<&str>) -> Told {
+        Told {
+            nhs_number: number.map(Value::from),
+            proofing: proofing.map(Value::from),
+            birthdate: born.map(str::to_owned),
+            ..Told::default()
+        }
+    }
+
+    #[test]
+    fn what_either_answer_tells_counts_and_they_may_not_differ() {
+        let requested = ["P9.Cm".to_owned(), "P5.Cp.Cd".to_owned(), "P0.Cp".to_owned()];
+        let whole = told(Some("9990000018"), Some("P9"), Some("1980-05-04"));
+        let nothing = Told::default();
+        for (vot, token, userinfo, expected) in [
+            ("P9.Cm", &whole, &whole, Ok((Assurance::P9, true))),
+            ("P9.Cm", &whole, &nothing, Ok((Assurance::P9, true))),
+            ("P9.Cm", &nothing, &whole, Ok((Assurance::P9, true))),
+            ("P9.Cm", &nothing, &nothing, Ok((Assurance::P0, false))),
+            ("P5.Cp.Cd", &whole, &whole, Ok((Assurance::P5, true))),
+            ("P0.Cp", &whole, &whole, Ok((Assurance::P0, false))),
+            // Below P5 the number is not even read.
+            ("P0.Cp", &told(Some("nonsense"), None, None), &nothing, Ok((Assurance::P0, false))),
+            ("P9.Cm", &whole, &told(None, Some("P5"), None), Err("proofing_level_contradicted")),
+            ("P9.Cm", &whole, &told(Some("9990000026"), None, None), Err("nhs_number_contradicted")),
+            ("P9.Cm", &whole, &told(None, None, Some("1980-05-05")), Err("birthdate_contradicted")),
+            ("P9.Cm", &told(Some("9990000018"), Some("P9"), None), &nothing, Err("birthdate_missing")),
+            ("P9.Cm", &told(None, Some("P9"), Some("2027-01-01")), &nothing, Err("birthdate_invalid")),
+            ("P9.Cm", &told(None, Some("P9"), Some("1980")), &nothing, Err("birthdate_invalid")),
+            ("P9.Cm", &told(None, Some("P9"), Some("0000-05-04")), &nothing, Err("birthdate_invalid")),
+            ("P9.Cm", &told(None, Some("P9"), Some("1980-5-4")), &nothing, Err("birthdate_invalid")),
+            ("P0.Cp", &told(None, None, Some("2020-01-01")), &nothing, Err("under_age")),
+            ("P9", &whole, &whole, Err("vot_not_requested")),
+        ] {
+            let judged = identify(Some(&json!(vot)), token, userinfo, &rules(&requested));
+            let judged =
+                judged.map(|it| (it.assurance, it.claims_record.is_some())).map_err(|error| error.reason);
+            assert_eq!(judged, expected, "{vot}");
+        }
+        let missing = identify(None, &whole, &whole, &rules(&requested)).unwrap_err();
+        assert_eq!(missing.reason, "vot_missing");
+    }
+
+    #[test]
+    fn names_are_bounded_cleaned_and_never_printed() {
+        let requested = ["P9.Cm".to_owned()];
+        let named = |given: &str, family: &str| Told {
+            given_name: Some(given.to_owned()),
+            family_name: Some(family.to_owned()),
+            ..Told::default()
+        };
+        let judge = |told: &Told| {
+            identify(Some(&json!("P9.Cm")), told, &Told::default(), &rules(&requested)).unwrap()
+        };
+        assert_eq!(judge(&named(" Ada\r\n", "Example")).name.unwrap().shown().unwrap(), "Ada Example");
+        assert_eq!(judge(&named("", "Example")).name.unwrap().shown().unwrap(), "Example");
+        assert_eq!(judge(&named(" ", "\0")).name, None);
+        let long = judge(&named(&"x".repeat(10_000), "y")).name.unwrap().shown().unwrap();
+        assert_eq!(long.len(), LONGEST_NAME + 2);
+        assert!(!format!("{:?}", judge(&named("Ada", "Example"))).contains("Ada"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_told_is_judged_without_panic_and_opens_records_only_when_proved(
+            vot in ".{0,12}", number in ".{0,14}", proofing in "P[059]|.{0,4}", born in "[0-9-]{0,12}|.{0,12}",
+        ) {
+            let requested = ["P9.Cm".to_owned(), "P0.Cp".to_owned()];
+            let it = told(Some(&number), Some(&proofing), Some(&born));
+            if let Ok(judged) = identify(Some(&json!(vot)), &it, &Told::default(), &rules(&requested)) {
+                prop_assert!(judged.claims_record.is_none() || judged.assurance >= Assurance::P5);
+            }
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod return_to;
 mod service;
 mod session;
 mod sessions;
+mod sign_in;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -26,7 +27,7 @@ mod trust;
 
 pub use device::device_label;
 pub use error::{IdentityError, SignInError};
-pub use provider::{check_discovery_marker, check_issuer};
+pub use provider::check_discovery_marker;
 pub use return_to::return_to;
 pub use service::{Begin, Begun, Callback, Identity, IdentityDeps, SignedIn, reseal_names};
 pub use session::{Session, SessionId, SessionSummary};

@@ -7,7 +7,7 @@ pub const HOME: &str = "/";
 /// The longest address that is remembered, in bytes.
 pub const LONGEST: usize = 512;
 
-/// `asked` when it is a path on this site, else [`HOME`].
+/// `asked` when it is a path on this site, else the home page, `/`.
 ///
 /// A path on this site begins with exactly one `/` and holds no backslash and no control character, neither
 /// as it stands nor after one percent-decoding: browsers read `/\host` and `//host` as another site, and

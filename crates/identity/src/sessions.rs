@@ -167,10 +167,12 @@ impl Sessions {
     /// Counts as a use of the session: its idle time starts anew.
     pub fn touch(&self, session: &Session) {
         let touch = &session.0.touch;
-        if touch.advance(self.0.clock.now().timestamp_micros()) && touch.enqueue() {
-            if let Some(other) = self.touched().insert(session.0.id.0, touch.clone()) {
-                touch.advance(other.micros());
-            }
+        let moved = touch.advance(self.0.clock.now().timestamp_micros());
+        if moved
+            && touch.enqueue()
+            && let Some(other) = self.touched().insert(session.0.id.0, touch.clone())
+        {
+            touch.advance(other.micros());
         }
     }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, TimeZone, Utc};
 use platform::keys::{KeyRing, RsaKey};
 use platform::outgoing::{Outgoing, OutgoingLimits};
-use platform::settings::{Profile, Settings};
+use platform::settings::{DatabaseSettings, Profile, Settings};
 use platform::{Clock, Db, ManualClock, OsRandom, SharedClock, SharedRandom};
 use record_access::{AccessLog, Patients};
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +35,7 @@ pub(crate) struct World {
 impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::open_sqlite(&folder.path().join("test.db")).await.unwrap();
+        let db = platform::testing::empty_database(folder.path()).await;
         migrations::run(db.write()).await.unwrap();
         let random: SharedRandom = Arc::new(OsRandom);
         let clock = ManualClock::new(nine_o_clock());

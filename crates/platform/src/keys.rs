@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -55,6 +56,12 @@ pub enum KeyError {
     /// The cryptographic library refused.
     #[error("the cryptographic library refused: {0}")]
     Library(&'static str),
+}
+
+impl KeyError {
+    fn is_already_there(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists)
+    }
 }
 
 /// A value sealed by [`KeyRing::seal`].
@@ -137,7 +144,14 @@ impl KeyRing {
     /// # Errors
     /// As [`KeyRing::load`] and [`KeyRing::create`].
     pub fn load_or_create(path: &Path, note: Option<&str>, random: SharedRandom) -> Result<Self, KeyError> {
-        if path.exists() { Self::load(path, random) } else { Self::create(path, note, random) }
+        if path.exists() {
+            return Self::load(path, random);
+        }
+        match Self::create(path, note, random.clone()) {
+            // Another process was faster: there must be one ring.
+            Err(error) if error.is_already_there() => Self::load(path, random),
+            made => made,
+        }
     }
 
     /// Whether the sandbox made this ring.
@@ -368,17 +382,17 @@ fn read_key_file(path: &Path) -> Result<Generations, KeyError> {
     })
 }
 
-/// Writes a file that only its owner can read, by a rename, so that a reader sees the old or the new one whole.
+/// Writes a file that only its owner can read, in one step, so that a reader sees the old or the new one whole.
+/// Of several processes that write a file that must be new, one does.
 fn write_private(path: &Path, text: &str, must_be_new: bool) -> Result<(), KeyError> {
     use std::io::Write;
     let failed = |source| KeyError::File { path: path.to_owned(), source };
-    if must_be_new && path.exists() {
-        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
-    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let beside = path.with_extension("new");
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -386,7 +400,13 @@ fn write_private(path: &Path, text: &str, must_be_new: bool) -> Result<(), KeyEr
     let mut file = options.open(&beside).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    std::fs::rename(&beside, path).map_err(failed)
+    if !must_be_new {
+        return std::fs::rename(&beside, path).map_err(failed);
+    }
+    // A link is made only where nothing is; a rename would put one key in the place of another.
+    let linked = std::fs::hard_link(&beside, path);
+    std::fs::remove_file(&beside).map_err(failed)?;
+    linked.map_err(failed)
 }
 
 /// An RSA key of 2,048 bits that signs with RS512 (RFC 7518 section 3.3).
@@ -443,8 +463,10 @@ impl RsaKey {
             return Self::load(path).map(|(key, _)| key);
         }
         let key = Self::generate()?;
-        write_private(path, &format!("{note}\n{}", key.pem), true)?;
-        Ok(key)
+        match write_private(path, &format!("{note}\n{}", key.pem), true) {
+            Err(error) if error.is_already_there() => Self::load(path).map(|(key, _)| key),
+            written => written.map(|()| key),
+        }
     }
 
     /// Reads the key from a file; tells also whether the sandbox made it.
@@ -519,6 +541,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ring = KeyRing::create(&folder.path().join("keys/ring.json"), None, Arc::new(OsRandom)).unwrap();
         (folder, ring)
+    }
+
+    #[test]
+    fn of_many_that_make_the_ring_at_once_one_does_and_all_hold_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/ring.json");
+        let make = || KeyRing::load_or_create(&path, None, Arc::new(OsRandom)).unwrap().active_id();
+        let ids: Vec<String> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+        assert!(KeyRing::create(&path, None, Arc::new(OsRandom)).unwrap_err().is_already_there());
     }
 
     #[test]

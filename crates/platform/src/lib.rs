@@ -15,6 +15,8 @@ pub mod outgoing;
 pub mod random;
 pub mod request;
 pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, london_date};
 pub use db::Db;

@@ -209,7 +209,7 @@ impl Settings {
             .merge(Env::prefixed("FRONT_DOOR__").split("__"))
             .extract::<Self>()
             .map(Self::completed)
-            .map_err(|error| error.to_string())
+            .map_err(|error| in_one_line(&error.to_string()))
     }
 
     /// The defaults alone, with everything kept under `data_dir`.
@@ -313,6 +313,13 @@ impl std::fmt::Debug for CacheSettings {
     }
 }
 
+/// A message about settings in one line, without the picture of the file's own line: secrets may stand in it.
+fn in_one_line(message: &str) -> String {
+    let is_picture =
+        |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    message.lines().filter(|line| !is_picture(line)).map(str::trim).collect::<Vec<_>>().join(", ")
+}
+
 fn default_database_url(data_dir: &Path) -> String {
     format!("sqlite://{}?mode=rwc", data_dir.join("front-door.db").display())
 }
@@ -360,5 +367,17 @@ mod tests {
         std::fs::write(&file, "[http]\nlisten_at = \"127.0.0.1:1\"\n").unwrap();
         let said = Settings::load(Some(&file)).unwrap_err();
         assert!(said.contains("listen_at"), "{said}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_in_one_line_without_its_contents() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("front-door.toml");
+        std::fs::write(&file, "[database]\nurl = \"postgres://app:hunter2@db/front\n").unwrap();
+        for (path, expected) in [(file, "line 2"), (folder.path().join("missing.toml"), "No such file")] {
+            let said = Settings::load(Some(&path)).unwrap_err();
+            assert!(said.contains(expected) && said.contains(&path.display().to_string()), "{said}");
+            assert!(!said.contains('\n') && !said.contains("hunter2"), "{said}");
+        }
     }
 }

@@ -631,9 +631,7 @@ mod tests {
 
     /// Breaks into the store as somebody with the database's password would.
     async fn tamper(store: &Store, sql: &str) {
-        for trigger in ["access_log_no_update", "access_log_no_delete"] {
-            store.db.write().execute_unprepared(&format!("DROP TRIGGER IF EXISTS {trigger}")).await.unwrap();
-        }
+        store.break_in().await;
         store.db.write().execute_unprepared(sql).await.unwrap();
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{TimeZone, Utc};
 use platform::keys::KeyRing;
 use platform::{Db, ManualClock, OsRandom, SharedClock, SharedRandom};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use crate::{AccessLog, Patients};
 
@@ -18,16 +18,44 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Everything the database wrote to disk.
+    /// Everything the database keeps of patients, as it keeps it: the file, or the rows as text.
     pub(crate) async fn all_bytes(&self) -> Vec<u8> {
-        self.db.write().execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
-        std::fs::read(self.folder.path().join("test.db")).unwrap()
+        if self.db.backend() == DbBackend::Sqlite {
+            self.db.write().execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+            return std::fs::read(self.folder.path().join("test.db")).unwrap();
+        }
+        let mut bytes = Vec::new();
+        for table in ["patient", "patient_number"] {
+            let sql = format!("SELECT CAST(to_jsonb(t) AS text) AS kept, t.* FROM {table} t");
+            let rows = Statement::from_string(DbBackend::Postgres, sql);
+            for row in self.db.read().query_all_raw(rows).await.unwrap() {
+                // Binary columns are hexadecimal in the text: look at what they say too.
+                let text: String = row.try_get("", "kept").unwrap();
+                bytes.extend_from_slice(text.as_bytes());
+                for column in ["details_sealed", "number_sealed"] {
+                    bytes.extend(row.try_get::<Vec<u8>>("", column).unwrap_or_default());
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Lets the access log be changed, as somebody with the database's own password could.
+    pub(crate) async fn break_in(&self) {
+        let statements: &[&str] = if self.db.backend() == DbBackend::Sqlite {
+            &["DROP TRIGGER access_log_no_update", "DROP TRIGGER access_log_no_delete"]
+        } else {
+            &["DROP TRIGGER access_log_append_only ON access_log"]
+        };
+        for statement in statements {
+            self.db.write().execute_unprepared(statement).await.unwrap();
+        }
     }
 }
 
 pub(crate) async fn store() -> Store {
     let folder = tempfile::tempdir().unwrap();
-    let db = Db::open_sqlite(&folder.path().join("test.db")).await.unwrap();
+    let db = platform::testing::empty_database(folder.path()).await;
     migrations::run(db.write()).await.unwrap();
     let random: SharedRandom = Arc::new(OsRandom);
     let clock: SharedClock = Arc::new(ManualClock::new(Utc.with_ymd_and_hms(2026, 11, 2, 9, 0, 0).unwrap()));

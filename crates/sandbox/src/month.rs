@@ -5,6 +5,7 @@
 
 use std::io;
 
+use chrono::{Datelike, Days, NaiveDate};
 use platform::{Random, SeededRandom};
 use waiting_times::extract_writer::{ExtractGroup, ExtractRow, NamedOrganisation, RowCounts, write_extract};
 use waiting_times::model::{BandLayout, OrganisationCode, Part, Period, TreatmentFunction, WeeklyBands};
@@ -71,9 +72,8 @@ const SMALL: (&str, &str) = ("RCB", "C_100");
 
 const LAYOUT: BandLayout = BandLayout::To104Weeks;
 
-/// January 2026, the month whose official file the tests use.
-const YEAR: i32 = 2026;
-const MONTH: u32 = 1;
+/// Official figures come out about six weeks after the end of their month.
+const PUBLISHED_AFTER_DAYS: u64 = 43;
 
 /// One list: its size, and how slowly people leave it.
 struct List {
@@ -85,14 +85,22 @@ struct List {
     staying: u64,
 }
 
-/// The month that belongs to `seed`, as the bytes of an official full extract. The same seed gives the same
-/// bytes.
+/// The newest month that would be published on `today`: a new sandbox shows figures as old as real ones are.
+pub(crate) fn newest_published(today: NaiveDate) -> io::Result<Period> {
+    today
+        .checked_sub_days(Days::new(PUBLISHED_AFTER_DAYS))
+        .and_then(|day| day.with_day(1)?.pred_opt())
+        .and_then(Period::containing)
+        .ok_or_else(refused)
+}
+
+/// The figures that belong to `seed`, as the bytes of an official full extract for `period`. The same seed and
+/// period give the same bytes.
 ///
 /// # Errors
 /// Never in practice: only when the writer refuses what stands above.
-pub fn made_up_month(seed: u64) -> io::Result<Vec<u8>> {
+pub fn made_up_month(seed: u64, period: Period) -> io::Result<Vec<u8>> {
     let random = SeededRandom::new(seed ^ 0x6d6f_6e74_685f_7274);
-    let period = Period::new(YEAR, MONTH).ok_or_else(refused)?;
     let mut groups = Vec::new();
     for provider in &PROVIDERS {
         let lists = lists(provider, &random)?;
@@ -215,9 +223,27 @@ mod tests {
     const BANDS: std::ops::Range<usize> = 13..118;
 
     fn rows(seed: u64) -> Vec<Vec<String>> {
-        let bytes = made_up_month(seed).unwrap();
+        let bytes = made_up_month(seed, january()).unwrap();
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes.as_slice());
         reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    fn january() -> Period {
+        Period::new(2026, 1).unwrap()
+    }
+
+    #[test]
+    fn the_newest_month_is_the_one_that_would_be_published_by_then() {
+        for (today, newest) in [
+            ("2026-11-11", "RTT-August-2026"),
+            ("2026-11-12", "RTT-August-2026"),
+            ("2026-11-22", "RTT-September-2026"),
+            ("2026-12-31", "RTT-October-2026"),
+            ("2026-01-05", "RTT-October-2025"),
+        ] {
+            let found = newest_published(today.parse().unwrap()).unwrap();
+            assert_eq!(found.literal(), newest, "{today}");
+        }
     }
 
     fn number(cell: &str) -> u64 {
@@ -226,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_file_has_the_official_shape() {
-        let bytes = made_up_month(1).unwrap();
+        let bytes = made_up_month(1, january()).unwrap();
         assert!(bytes.ends_with(b"\r\n"));
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
@@ -303,8 +329,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
-        assert_eq!(made_up_month(3).unwrap(), made_up_month(3).unwrap());
-        assert_ne!(made_up_month(3).unwrap(), made_up_month(4).unwrap());
+        assert_eq!(made_up_month(3, january()).unwrap(), made_up_month(3, january()).unwrap());
+        assert_ne!(made_up_month(3, january()).unwrap(), made_up_month(4, january()).unwrap());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use waiting_times::model::{ProviderCode, TreatmentFunction};
 use waiting_times::referral::{Filing, ReferralNotice, ReferralStatus};
 use waiting_times::{ImportError, RefusalReason, WaitingTimes, WaitingTimesError};
 
-use crate::month::made_up_month;
+use crate::month::{made_up_month, newest_published};
 use crate::people::{MadeUpPerson, MadeUpReferral, made_up_people};
 
 /// The doors the sandbox knocks at.
@@ -87,8 +87,8 @@ pub async fn seed(services: &Services<'_>, seed: u64) -> Result<Seeded, SeedErro
             return Ok(Seeded::OthersAreHere);
         }
     }
-    let made_up_figures = import_month(services.waiting_times, seed).await?;
     let today = london_date(services.clock.now());
+    let made_up_figures = import_month(services.waiting_times, seed, today).await?;
     let (mut registered, mut referrals) = (0, 0);
     for (place, person) in people.iter().enumerate() {
         let Some(record) = &person.record else { continue };
@@ -109,8 +109,9 @@ async fn is_here(patients: &Patients, person: &MadeUpPerson) -> Result<bool, Sto
 }
 
 /// Imports the made-up month; false where official figures are, which it may not stand beside.
-async fn import_month(waiting_times: &WaitingTimes, seed: u64) -> Result<bool, SeedError> {
-    match waiting_times.import_made_up(Cursor::new(made_up_month(seed)?), MONTH_NAME).await {
+async fn import_month(waiting_times: &WaitingTimes, seed: u64, today: NaiveDate) -> Result<bool, SeedError> {
+    let month = made_up_month(seed, newest_published(today)?)?;
+    match waiting_times.import_made_up(Cursor::new(month), MONTH_NAME).await {
         Ok(_) => Ok(true),
         Err(ImportError::Refused(refusal)) if refusal.reason == RefusalReason::MadeUpBesideOfficial => {
             Ok(false)
@@ -311,13 +312,17 @@ mod tests {
         assert_eq!(store.seed(5).await, Seeded::AlreadyHere);
     }
 
+    fn a_day() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 11, 22).unwrap()
+    }
+
     #[tokio::test]
     async fn the_made_up_month_is_taken_and_gives_way_to_nothing_but_itself() {
         let store = Store::new().await;
-        assert!(import_month(&store.waiting_times, 5).await.unwrap());
+        assert!(import_month(&store.waiting_times, 5, a_day()).await.unwrap());
         let generation = store.waiting_times.generation();
         assert!(!generation.is_empty());
-        assert!(import_month(&store.waiting_times, 5).await.unwrap());
+        assert!(import_month(&store.waiting_times, 5, a_day()).await.unwrap());
         assert_eq!(store.waiting_times.generation(), generation);
     }
 
@@ -327,7 +332,7 @@ mod tests {
         // The same layout, imported as if it came from the publisher.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("month.csv");
-        std::fs::write(&path, made_up_month(9).unwrap()).unwrap();
+        std::fs::write(&path, made_up_month(9, newest_published(a_day()).unwrap()).unwrap()).unwrap();
         store.waiting_times.import_file(&path, Default::default()).await.unwrap();
         assert!(matches!(store.seed(5).await, Seeded::Filed { made_up_figures: false, .. }));
     }

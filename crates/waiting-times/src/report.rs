@@ -125,3 +125,33 @@ pub struct ImportReport {
     /// The generation in use after the import.
     pub generation: String,
 }
+
+impl std::fmt::Display for ImportReport {
+    /// The account as a few lines for a terminal.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, period, layout, rows, cells, providers, generation, .. } = self;
+        writeln!(out, "{file}: {period} ({layout} layout) {}", self.outcome.code())?;
+        writeln!(out, "  {rows} rows, {cells} cells, {providers} providers, generation {generation}")?;
+        for PartTotal { part, all, non_english } in &self.parts {
+            writeln!(out, "  {part}: {all} pathways, of which {non_english} from outside England")?;
+        }
+        if let Some(headline) = &self.headline {
+            write!(out, "  list without them: {}", headline.list_size)?;
+            for (name, weeks) in
+                [("median", headline.median_weeks), ("92nd percentile", headline.percentile_92_weeks)]
+            {
+                if let Some(ReportWeeks { value, open_ended }) = weeks {
+                    write!(out, ", {name} {}{value:.2} weeks", if open_ended { "over " } else { "" })?;
+                }
+            }
+            if let Some(share) = headline.within_18_weeks_share {
+                write!(out, ", {:.2} % within 18 weeks", share * 100.0)?;
+            }
+            writeln!(out)?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "  warning: {}", warning.message)?;
+        }
+        Ok(())
+    }
+}

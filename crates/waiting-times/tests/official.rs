@@ -122,6 +122,12 @@ async fn january_2026_comes_out_to_the_patient() {
     let odd: Vec<_> = report.warnings.iter().map(|warning| warning.code).collect();
     assert_eq!(odd, ["more_decisions_than_people"]);
 
+    let said = report.to_string();
+    assert!(
+        said.contains("7155958, median 13.62 weeks, 92nd percentile 40.35 weeks, 61.43 % within 18 weeks"),
+        "{said}"
+    );
+
     // The same file again changes nothing; and 3,597 lists are there to be asked for.
     let generation = house.waiting.generation();
     let again = house.waiting.import_file(&folder.join(MODERN), ImportOptions::default()).await.unwrap();

@@ -231,7 +231,7 @@ fn words(kind: ErrorKind) -> Words {
             ],
             to_do: &[
                 "If you change your mind, sign in again and agree when the sign-in service asks.",
-                "If you do not want to share them, you can still do everything by telephone: call your GP surgery or the hospital.",
+                "If you do not want to share them, call your GP surgery or the hospital about your referral instead.",
             ],
             links: &[SIGN_IN, LOOK_UP],
             care: true,

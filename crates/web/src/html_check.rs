@@ -78,6 +78,11 @@ impl Page {
         self.elements.iter().filter(move |element| element.name == name)
     }
 
+    /// Whether a link leads there, as the address stands in the page.
+    pub(crate) fn links_to(&self, address: &str) -> bool {
+        self.all("a").any(|link| link.get("href") == Some(address))
+    }
+
     pub(crate) fn heading(&self) -> String {
         self.all("h1").map(|heading| heading.text.clone()).collect()
     }

@@ -22,6 +22,8 @@ mod format;
 #[cfg(test)]
 mod html_check;
 #[cfg(test)]
+mod made_up;
+#[cfg(test)]
 mod page_tests;
 mod pages;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use concern_form::{ConcernErrors, ConcernForm};
 pub use errors::{error_page, error_page_in};
 pub use fault::{FinishedPage, PageFault};
 pub use pages::concerns::concerns_page;
+pub use pages::onward::onward_page;
 pub use visit::{CurrentSession, SignedIn};
 
 /// The name of the service, as it stands on every page.

@@ -10,6 +10,8 @@
 //
 // The context: keys, issuer, clientId, now (seconds), attempt (nonce, vtr, ...), earlier (id tokens issued before).
 
+import { randomUUID } from 'node:crypto';
+
 import { encoded, encrypted, keyed, signed, signedRaw, signedUnder, unsigned, withClaims, withHeader } from './tokens.mjs';
 
 const ANOTHER_NUMBER = '9990000069';
@@ -76,6 +78,7 @@ export const CASES = {
   wrong_key_same_kid: refused('id_token_signature', 'another key under the right kid', byAttacker),
   kid_unknown: refused('id_token_key_unknown', 'another key under its own kid', { ...header(({ keys }) => ({ kid: keys.attacker.kid })), ...byAttacker }),
   kid_unknown_right_key: refused('id_token_key_unknown', 'the right key under a kid nobody published', header(() => ({ kid: 'nobody-published-this' }))),
+  kid_random: refused('id_token_key_unknown', 'a kid made up for this token alone', header(() => ({ kid: randomUUID() }))),
   kid_absent: accepted('no kid, one key published', { header: without('kid') }),
   kid_absent_two_keys: accepted('no kid, two keys published, the second signed', { fresh: true, keys: ({ second, signing }) => [second, signing], header: without('kid') }),
   kid_absent_no_key_fits: refused('id_token_signature', 'no kid, a key that is not published', { header: without('kid'), ...byAttacker }),

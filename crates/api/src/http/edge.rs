@@ -38,26 +38,11 @@ pub struct Edge {
     pub https: bool,
     /// Whether everybody here is made up: every page says so.
     pub demonstration: bool,
-    /// The content security policy of everything but the API's documentation.
-    pub policy: HeaderValue,
 }
 
 /// Who asked, for the log line: put into the answer's extensions by the layer that knows.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller(pub Uuid);
-
-impl Edge {
-    /// The content security policy: nothing from elsewhere, nothing inline. Forms may lead to the sign-in
-    /// provider, since browsers hold `form-action` against redirects too (proving identity is a form).
-    #[must_use]
-    pub fn policy(provider_origin: &str) -> HeaderValue {
-        let text = format!(
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
-             form-action 'self' {provider_origin}; base-uri 'none'; frame-ancestors 'none'"
-        );
-        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-    }
-}
 
 /// The layer itself.
 pub async fn edge(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
@@ -181,12 +166,15 @@ fn give_form(edge: &Edge, response: Response, fault: &Fault, ids: &RequestIds, w
 }
 
 fn add_headers(edge: &Edge, headers: &mut HeaderMap, ids: &RequestIds, relaxed_style: bool) {
+    const STRICT: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+        connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     // The API's documentation sets styles from its script.
     const DOCS: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; \
         img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let mut put = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
+    put(header::CONTENT_SECURITY_POLICY, if relaxed_style { DOCS } else { STRICT });
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(header::X_FRAME_OPTIONS, "DENY");
     // Not "no-referrer": under it browsers send "Origin: null" with our own forms.
@@ -197,11 +185,6 @@ fn add_headers(edge: &Edge, headers: &mut HeaderMap, ids: &RequestIds, relaxed_s
         HeaderName::from_static("permissions-policy"),
         "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     );
-    let policy = if relaxed_style { HeaderValue::from_static(DOCS) } else { edge.policy.clone() };
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    let mut put = |name: HeaderName, value: &'static str| {
-        headers.insert(name, HeaderValue::from_static(value));
-    };
     if edge.https {
         put(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
     }
@@ -234,6 +217,7 @@ fn record(
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_seconds", &labels[..1]).record(took.as_secs_f64());
     let caller = response.extensions().get::<Caller>().map(|caller| caller.0);
+    let finished = response.extensions().get::<web::FinishedPage>().map(|page| page.kind);
     tracing::info!(
         target: "request",
         request_id = %ids.request_id,
@@ -243,7 +227,7 @@ fn record(
         status,
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         account = caller.map(tracing::field::display),
-        code = fault.map(|fault| fault.kind.code()),
+        code = fault.map(|fault| fault.kind).or(finished).map(ErrorKind::code),
         reason = fault.and_then(|fault| fault.reason),
         reference = fault.map(|fault| ids.support_reference(fault.kind.area())),
     );

@@ -44,7 +44,7 @@ impl Problem {
             title: kind.title().to_owned(),
             status: kind.status(),
             code: kind.code().to_owned(),
-            detail: fault.detail.clone(),
+            detail: fault.detail.clone().or_else(|| remedy(kind).map(str::to_owned)),
             pointer: fault.pointer.clone(),
             request_id: ids.request_id,
             support_reference: ids.support_reference(kind.area()),
@@ -63,6 +63,16 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         answer
+    }
+}
+
+/// What a program can do about a fault of this kind, where the fault itself does not say.
+const fn remedy(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::AssuranceTooLow => Some(
+            "This needs a sign-in at P9. To have the person prove who they are, POST /auth/step-up; then send the request again.",
+        ),
+        _ => None,
     }
 }
 

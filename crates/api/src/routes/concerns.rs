@@ -223,7 +223,7 @@ pub async fn raise_concern_form(
     let request =
         IdempotentRequest::new(&account, &form.idempotency_key, "raiseConcernForm", said.as_bytes());
     raise(&app, &session, &ids, &request, "raiseConcernForm", new).await?;
-    Ok(Redirect::to("/account/concerns").into_response())
+    Ok(Redirect::to("/account/concerns?sent=yes").into_response())
 }
 
 async fn raise(

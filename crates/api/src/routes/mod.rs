@@ -79,7 +79,6 @@ pub fn router(app: &App, simulator: Option<Router>) -> Router {
         max_header_bytes: http.max_header_bytes,
         https: app.origin.starts_with("https:"),
         demonstration: app.demonstration(),
-        policy: Edge::policy(&app.provider_origin()),
     });
     router
         .fallback(|| async { axum::http::StatusCode::NOT_FOUND })

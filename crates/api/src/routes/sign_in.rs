@@ -1,7 +1,7 @@
 //! Signing in and out with a browser: redirects, the provider's answer, and the forms of the pages.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::{Begin, Begun, Callback, Session, SignInError, return_to};
 use platform::Fault;
@@ -45,7 +45,8 @@ pub async fn begin_sign_in(
         request_id: ids.request_id,
     };
     let begun = app.identity.begin(begin).await.map_err(refused)?;
-    Ok(send_to_provider(&app, &begun))
+    let redirect = Redirect::to(begun.redirect.as_str()).into_response();
+    Ok(with_login_cookie(&app, &begun, redirect))
 }
 
 /// What the provider sends the browser back with.
@@ -103,8 +104,8 @@ pub async fn complete_sign_in(
         .await
         .map_err(refused)?;
     let mut response = Redirect::to(&signed_in.return_to).into_response();
-    let fresh = app.cookies.set(app.cookies.session(), &signed_in.token, None);
-    for cookie in [fresh, app.cookies.clear(app.cookies.login())].into_iter().flatten() {
+    // The sign-in cookie stays until it runs out: another tab may still be on its way back with it.
+    if let Some(cookie) = app.cookies.set(app.cookies.session(), &signed_in.token, None) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
@@ -156,7 +157,7 @@ pub async fn extend(
         back must be the same person; the session then gets a new identifier.",
     security(("session" = [])), extensions(("x-assurance" = json!("P0"))),
     request_body(content = PlainForm, content_type = "application/x-www-form-urlencoded", description = "The session's token in `csrf_token`, and the page to come back to."),
-    responses((status = 303, description = "To the provider."), BadRequest, Unauthorized, Forbidden, Unavailable)
+    responses((status = 200, description = "A page that leads on to the provider.", content_type = "text/html"), BadRequest, Unauthorized, Forbidden, Unavailable)
 )]
 pub async fn step_up(
     State(app): State<App>,
@@ -171,7 +172,8 @@ pub async fn step_up(
         request_id: ids.request_id,
     };
     let begun = app.identity.begin_step_up(&session, begin).await.map_err(refused)?;
-    Ok(send_to_provider(&app, &begun))
+    // Browsers hold the redirects of a form against `form-action 'self'`: a page leads on instead.
+    Ok(with_login_cookie(&app, &begun, web::onward_page(&begun.redirect, app.demonstration())))
 }
 
 /// The form that ends one session.
@@ -218,15 +220,7 @@ pub async fn end_other_sessions(
     Ok(Redirect::to("/account/sessions").into_response())
 }
 
-fn send_to_provider(app: &App, begun: &Begun) -> Response {
-    let mut response = (
-        StatusCode::SEE_OTHER,
-        [(
-            header::LOCATION,
-            HeaderValue::from_str(begun.redirect.as_str()).unwrap_or(HeaderValue::from_static("/")),
-        )],
-    )
-        .into_response();
+fn with_login_cookie(app: &App, begun: &Begun, mut response: Response) -> Response {
     let minutes = u64::from(app.settings.identity.attempt_minutes);
     if let Some(cookie) = app.cookies.set(app.cookies.login(), &begun.browser, Some(minutes * 60)) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -108,25 +108,6 @@ pub(crate) struct ProviderDeps<'a> {
     pub http: Outgoing,
 }
 
-/// May a deployment of this profile use this issuer? Production takes only those of the settings' list, over
-/// https.
-///
-/// # Errors
-/// `simulator_issuer` (none is set: the simulator would be used), `http_issuer` or `issuer_not_trusted`.
-pub fn check_issuer(profile: Profile, settings: &IdentitySettings) -> Result<(), &'static str> {
-    if profile != Profile::Production {
-        Ok(())
-    } else if settings.issuer.is_empty() {
-        Err("simulator_issuer")
-    } else if !settings.issuer.starts_with("https://") {
-        Err("http_issuer")
-    } else if !settings.trusted_issuers.contains(&settings.issuer) {
-        Err("issuer_not_trusted")
-    } else {
-        Ok(())
-    }
-}
-
 /// May a deployment of this profile use a provider with this discovery document?
 ///
 /// # Errors

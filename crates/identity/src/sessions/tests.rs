@@ -238,6 +238,7 @@ async fn a_database_that_is_down_signs_nobody_out() {
     let world = World::new().await;
     let sessions = world.sessions();
     let (token, _) = sessions.open(new(account(&world).await)).await.unwrap();
+    world.clock.advance(Duration::seconds(1));
     assert!(alive(&sessions, &token).await);
     world.db.clone().close().await.unwrap();
     assert!(alive(&sessions, &token).await, "what is fresh still holds");

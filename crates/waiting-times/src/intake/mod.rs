@@ -1,7 +1,7 @@
 //! What comes from outside: the official full extract, read as a stream and believed only when everything adds up.
 //!
-//! [`source`] opens a file by what it contains (csv, gzip or zip), [`layout`] knows the two official headers,
-//! [`full_extract`] walks the rows, [`checks`] holds what must be true of each run of rows, [`cells`] sums them.
+//! `source` opens a file by what it contains (csv, gzip or zip), [`layout`] knows the two official headers,
+//! `full_extract` walks the rows, `checks` holds what must be true of each run of rows, `cells` sums them.
 //! Nothing here touches the database: a file is read to its end and accepted or refused whole.
 
 pub(crate) mod cells;

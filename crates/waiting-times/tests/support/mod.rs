@@ -6,14 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use platform::cache::Cache;
 use platform::keys::KeyRing;
-use platform::settings::DatabaseSettings;
 use platform::{Db, ManualClock, OsRandom, SharedRandom};
 use record_access::patients::{Contact, Details, NewPatient, PersonName};
 use record_access::{
     AccessContext, AccessLog, AccountId, Assurance, ClientId, NhsNumber, PatientId, Patients, Principal,
     RecordAccess, Records, Scopes, category,
 };
-use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 use waiting_times::WaitingTimes;
 use waiting_times::extract_writer::{ExtractGroup, ExtractRow, NamedOrganisation, RowCounts, write_extract};
@@ -36,10 +34,7 @@ pub fn start() -> DateTime<Utc> {
 
 pub async fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
-    let db = match std::env::var("FRONT_DOOR_TEST_POSTGRES_URL") {
-        Ok(server) => postgres(&server).await,
-        Err(_) => Db::open_sqlite(&folder.path().join("test.db")).await.unwrap(),
-    };
+    let db = platform::testing::empty_database(folder.path()).await;
     migrations::run(db.write()).await.unwrap();
     let random: SharedRandom = Arc::new(OsRandom);
     let clock = ManualClock::new(start());
@@ -50,18 +45,6 @@ pub async fn house() -> House {
         .await
         .unwrap();
     House { folder, db, clock, patients, waiting, log }
-}
-
-/// A database of this test's own on a PostgreSQL server; the URL ends before the database's name.
-async fn postgres(server: &str) -> Db {
-    let connect = async |name: &str| {
-        let settings = DatabaseSettings { url: format!("{server}/{name}"), max_connections: 4 };
-        Db::connect(&settings).await.unwrap()
-    };
-    let random: SharedRandom = Arc::new(OsRandom);
-    let name = format!("waiting_times_{}", random.uuid().simple());
-    connect("postgres").await.write().execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-    connect(&name).await
 }
 
 impl House {

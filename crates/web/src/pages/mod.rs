@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod concerns;
 pub(crate) mod look_up;
+pub(crate) mod onward;
 pub(crate) mod plain;
 pub(crate) mod waits;
 
