@@ -10,7 +10,9 @@ mod m20261122_000003_identity;
 mod m20261122_000004_waiting_times;
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, Statement, TransactionTrait};
+use sea_orm_migration::sea_orm::{
+    DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
 
 /// The migrations in the order in which they run.
 pub struct Migrator;
@@ -29,23 +31,23 @@ impl MigratorTrait for Migrator {
 /// The PostgreSQL advisory lock that lets one instance migrate while others wait. Any fixed number does.
 const MIGRATION_LOCK: i64 = 0x4672_6f6e_7444_6f6f;
 
-/// Brings the schema up to date. Instances that start together do it one after the other.
+/// Brings the schema up to date, or leaves it as it was. Instances that start together do it one after the other.
 ///
 /// # Errors
 /// When the database refuses a change.
 pub async fn run(db: &DatabaseConnection) -> Result<(), DbErr> {
-    if db.get_database_backend() != DbBackend::Postgres {
-        return Migrator::up(db, None).await;
+    let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+    // SQLite: the write lock is taken before anything is looked at, so that nobody else migrates meanwhile.
+    let mode = (!is_postgres).then_some(SqliteTransactionMode::Immediate);
+    let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
+    let transaction = db.begin_with_options(options).await?;
+    if is_postgres {
+        let lock = "SELECT pg_advisory_xact_lock($1)";
+        let lock = Statement::from_sql_and_values(DbBackend::Postgres, lock, [MIGRATION_LOCK.into()]);
+        transaction.execute_raw(lock).await?;
     }
-    let lock = db.begin().await?;
-    lock.execute_raw(Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT pg_advisory_xact_lock($1)",
-        [MIGRATION_LOCK.into()],
-    ))
-    .await?;
-    Migrator::up(db, None).await?;
-    lock.commit().await
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
 }
 
 /// Names of the migrations that have not run yet.

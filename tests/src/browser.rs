@@ -1,6 +1,7 @@
 //! A browser without a screen: cookies, forms, and redirects followed one at a time.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -72,15 +73,8 @@ pub struct Browser {
 impl Browser {
     /// A browser at the address `base`.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the browser of the tests is an HTTP client by its nature")]
     pub fn new(base: &str) -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-            .build()
-            .expect("an HTTP client");
+        let client = client();
         let base = Url::parse(base).expect("a base address");
         Self { client, base, cookies: BTreeMap::new(), visited: Vec::new(), seen: Vec::new() }
     }
@@ -270,6 +264,23 @@ impl Browser {
         let person = button_value(&page.body, name);
         self.post_form(action, &[("request", &request), ("person", &person)]).await
     }
+}
+
+/// The one client of all browsers: making one reads the machine's trusted certificates, which takes longer than
+/// a sign-in. It keeps no connections, so nothing passes from one browser, or one runtime, to another.
+#[expect(clippy::disallowed_methods, reason = "the browser of the tests is an HTTP client by its nature")]
+fn client() -> reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let made = CLIENT.get_or_init(|| {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+            .build()
+            .expect("an HTTP client")
+    });
+    made.clone()
 }
 
 /// The address of the page's form whose action ends with `ending`, and its hidden field `request`.

@@ -1,6 +1,5 @@
 //! The rooms, composed.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -271,13 +270,15 @@ pub async fn start(launch: Launch) -> Result<Running, StartError> {
         connections: http.max_connections,
         drain: Duration::from_secs(http.drain_seconds),
     };
-    let router = routes::router(&app, sandbox.router);
-    let mut listeners = vec![tokio::spawn(serve(listener, router, bounds, stopped.clone()).into_future())];
+    let mut listeners = Vec::new();
     let metrics_address = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    // First of all: what is counted before the recorder stands is not counted.
     if let Some(listener) = metrics_listener {
         let bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds };
         listeners.push(tokio::spawn(serve(listener, telemetry::metrics_router(), bounds, stopped.clone())));
     }
+    let router = routes::router(&app, sandbox.router);
+    listeners.push(tokio::spawn(serve(listener, router, bounds, stopped.clone())));
     let background = tokio::spawn(background::run(app.clone(), stopped));
     Ok(Running { address, metrics_address, people: sandbox.people, app, stop, listeners, background })
 }

@@ -135,13 +135,14 @@ fn run(cli: Cli) -> Said {
         Command::Keys(KeysCommand::Create { file }) => return create_keys(file),
         _ => {}
     }
+    // In force until the process ends, and ended in order. Traces leave on a thread of their own, not in the
+    // runtime that serves.
+    let _telemetry = telemetry::start(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
-        // In force until the process ends, and ended in order.
-        let _telemetry = telemetry::start(&settings)?;
         match command {
             Command::Serve(_) => serve(settings).await,
             Command::Migrate => migrate(settings).await,

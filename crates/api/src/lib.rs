@@ -14,5 +14,9 @@ pub mod routes;
 pub mod server;
 pub mod telemetry;
 
+/// Requests allocate in many small pieces; this allocator spends a good deal less on them than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use app::{App, Launch, StartError};
 pub use server::Running;

@@ -217,14 +217,14 @@ impl Identity {
         request_id: Uuid,
         actor: Option<AccountId>,
         subject: Option<PatientId>,
-        authority: &str,
+        authority: &'static str,
         outcome: Outcome,
     ) -> Result<(), SignInError> {
         let entry = Entry {
             request_id,
             actor,
             subject,
-            authority: authority.to_owned(),
+            authority: authority.into(),
             client: ClientId::web(),
             category: Category::SignIn,
             purpose: "sign-in",

@@ -63,6 +63,8 @@ impl Db {
                     .synchronous(SqliteSynchronous::Full)
                     .busy_timeout(Duration::from_secs(5))
                     .foreign_keys(true)
+                    // Copy the write-ahead log into the database every 16 MB, not every 4: each copy is a pause.
+                    .pragma("wal_autocheckpoint", "4000")
                     .statement_cache_capacity(200)
             });
             options

@@ -43,7 +43,8 @@ pub struct IdempotentRequest {
 pub struct Kept {
     /// The HTTP status.
     pub status: u16,
-    /// The body.
+    /// The body, or what the same body is made from again. It is kept as it is: nothing of a person may stand in
+    /// it, only identifiers.
     pub body: Vec<u8>,
 }
 

@@ -8,10 +8,10 @@
 //! a chain cut at its end is noticed too.
 //!
 //! Chains are partitioned by month and lane. Entries that wait at the same moment share one commit. On
-//! PostgreSQL any number of instances write at once: each commit takes a lane that no other holds
-//! (`FOR UPDATE SKIP LOCKED`), so they never wait for each other while a lane is free.
+//! PostgreSQL any number of instances write at once: each keeps to a lane, knows where that lane's chain stands,
+//! and moves to the next lane when it finds that another instance has been there.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use chrono::{DateTime, Datelike, Utc};
 use platform::crypto::{constant_time_eq, hmac_sha256};
 use platform::keys::{KeyError, KeyRing};
 use platform::{Db, SharedClock};
-use sea_orm::sea_query::{LockBehavior, LockType, OnConflict};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, PaginatorTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, Set, Statement, Value,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -39,10 +39,13 @@ const LANES: i16 = 8;
 const BATCH: usize = 256;
 /// Most entries that may wait. Past that the log is out of order and nothing is let through.
 const QUEUE: usize = 8_192;
-/// How long a request waits for its entry to be committed.
+/// How long a commit may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Rows per insert statement, largest first: few statement texts, so that both databases keep them prepared.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+/// Rows per insert statement, largest first: few statement texts, so that both databases keep them prepared, and
+/// few statements for a batch of any size.
+const CHUNKS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
+/// How often a commit is tried on another lane when other instances keep getting there first.
+const TRIES: usize = 32;
 
 /// What to write down.
 #[derive(Debug, Clone)]
@@ -54,7 +57,7 @@ pub struct Entry {
     /// Whose record; none where no patient is concerned.
     pub subject: Option<PatientId>,
     /// On what grounds: `self`, `delegation:ID`, `none`.
-    pub authority: String,
+    pub authority: Cow<'static, str>,
     /// Through which app.
     pub client: ClientId,
     /// Which part of the record.
@@ -143,7 +146,7 @@ impl AccessLog {
         let key = keys.mac_key("access-log")?;
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(
-            Writer { db: db.clone(), key, clock: clock.clone(), opened: BTreeSet::new() }.run(waiting),
+            Writer { db: db.clone(), key, clock: clock.clone(), lane: 0, head: None }.run(waiting),
         );
         Ok(Self { queue, clock, db, key })
     }
@@ -156,10 +159,7 @@ impl AccessLog {
         let (done, committed) = oneshot::channel();
         let waiting = Waiting { entry, at_micros: self.clock.now().timestamp_micros(), done };
         self.queue.try_send(waiting).map_err(|_| AccessLogUnavailable)?;
-        match tokio::time::timeout(PATIENCE, committed).await {
-            Ok(Ok(outcome)) => outcome,
-            _ => Err(AccessLogUnavailable),
-        }
+        committed.await.unwrap_or(Err(AccessLogUnavailable))
     }
 
     /// Entries about `subject`, newest first, at most `limit`.
@@ -219,19 +219,28 @@ struct Writer {
     db: Db,
     key: [u8; 32],
     clock: SharedClock,
-    /// Months whose heads are known to exist.
-    opened: BTreeSet<i32>,
+    /// The lane this instance keeps to.
+    lane: i16,
+    /// Where that lane's chain stands, as this instance left it; none when that is not known for sure.
+    head: Option<access_log_head::Model>,
 }
 
 impl Writer {
     async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::with_capacity(BATCH);
         while waiting.recv_many(&mut batch, BATCH).await > 0 {
-            let outcome = self.commit(&batch).await.map_err(|error| {
-                metrics::counter!("access_log_failures_total").increment(1);
-                tracing::error!(error = %error, entries = batch.len(), "the access log could not be written");
-                AccessLogUnavailable
-            });
+            // Whoever is about to ask gets on board: others' entries cost less together than alone.
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH
+                && let Ok(more) = waiting.try_recv()
+            {
+                batch.push(more);
+            }
+            let outcome = match tokio::time::timeout(PATIENCE, self.commit(&batch)).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => self.failed(&batch, &error),
+                Err(late) => self.failed(&batch, &late),
+            };
             metrics::counter!("access_log_commits_total").increment(1);
             metrics::counter!("access_log_entries_total").increment(batch.len() as u64);
             for waiting in batch.drain(..) {
@@ -241,58 +250,93 @@ impl Writer {
         }
     }
 
+    /// Nobody in `batch` is let through. Where the chain stands is asked anew: the commit may have been carried
+    /// out all the same.
+    fn failed(
+        &mut self,
+        batch: &[Waiting],
+        error: &dyn std::fmt::Display,
+    ) -> Result<(), AccessLogUnavailable> {
+        self.head = None;
+        metrics::counter!("access_log_failures_total").increment(1);
+        tracing::error!(error = %error, entries = batch.len(), "the access log could not be written");
+        Err(AccessLogUnavailable)
+    }
+
     async fn commit(&mut self, batch: &[Waiting]) -> Result<(), DbErr> {
         let now = self.clock.now();
         let month = now.year() * 100 + i32::try_from(now.month()).unwrap_or(0);
-        if !self.opened.contains(&month) {
-            self.open_month(month).await?;
+        for _ in 0..TRIES {
+            let head = match self.head.take().filter(|head| head.month == month) {
+                Some(head) => head,
+                None => self.read_head(month).await?,
+            };
+            if let Some(after) = self.commit_after(head, batch).await? {
+                self.head = Some(after);
+                return Ok(());
+            }
+            // Another instance keeps to this lane.
+            self.lane = (self.lane + 1) % lanes(self.db.backend());
         }
-        let transaction = self.db.begin().await?;
-        let head = take_lane(&transaction, month).await?;
-        let mut mac = head.mac.unwrap_or_default();
-        let mut seq = head.next_seq;
+        Err(DbErr::Custom("every lane of the access log is taken".to_owned()))
+    }
+
+    /// Commits `batch` after `head`, and tells where the chain stands then; nothing if it stands elsewhere
+    /// already.
+    async fn commit_after(
+        &self,
+        head: access_log_head::Model,
+        batch: &[Waiting],
+    ) -> Result<Option<access_log_head::Model>, DbErr> {
+        let access_log_head::Model { month, lane, next_seq, mac } = head;
+        let (mut mac, mut seq) = (mac.unwrap_or_default(), next_seq);
         let mut rows = Vec::with_capacity(batch.len() * COLUMNS.len());
         for Waiting { entry, at_micros, .. } in batch {
-            mac = link(&self.key, &mac, &Facts::of(entry, *at_micros, month, head.lane, seq));
-            rows.extend(row_values(entry, *at_micros, month, head.lane, seq, &mac));
+            mac = link(&self.key, &mac, &Facts::of(entry, *at_micros, month, lane, seq));
+            rows.extend(row_values(entry, *at_micros, month, lane, seq, &mac));
             seq += 1;
+        }
+        let transaction = self.db.begin().await?;
+        let backend = transaction.get_database_backend();
+        // First the head, whose row then keeps others out until this transaction ends.
+        let moved = transaction
+            .execute_raw(Statement::from_sql_and_values(
+                backend,
+                "UPDATE access_log_head SET next_seq = $1, mac = $2 \
+                 WHERE month = $3 AND lane = $4 AND next_seq = $5",
+                [seq.into(), mac.clone().into(), month.into(), lane.into(), next_seq.into()],
+            ))
+            .await?;
+        if moved.rows_affected() != 1 {
+            return Ok(None);
         }
         let mut rows = rows.into_iter();
         let mut left = batch.len();
-        for (size, statement) in CHUNKS.into_iter().zip(insert_statements(transaction.get_database_backend()))
-        {
+        for (size, statement) in CHUNKS.into_iter().zip(insert_statements(backend)) {
             while left >= size {
                 let values: Vec<Value> = rows.by_ref().take(size * COLUMNS.len()).collect();
-                transaction
-                    .execute_raw(Statement::from_sql_and_values(
-                        transaction.get_database_backend(),
-                        statement.as_str(),
-                        values,
-                    ))
-                    .await?;
+                let insert = Statement::from_sql_and_values(backend, statement.as_str(), values);
+                transaction.execute_raw(insert).await?;
                 left -= size;
             }
         }
-        access_log_head::Entity::update(access_log_head::ActiveModel {
-            month: Set(month),
-            lane: Set(head.lane),
-            next_seq: Set(seq),
-            mac: Set(Some(mac)),
-        })
-        .exec_without_returning(&transaction)
-        .await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(Some(access_log_head::Model { month, lane, next_seq: seq, mac: Some(mac) }))
     }
 
-    async fn open_month(&mut self, month: i32) -> Result<(), DbErr> {
-        let lanes = if self.db.backend() == DbBackend::Postgres { LANES } else { 1 };
-        let heads = (0..lanes).map(|lane| access_log_head::ActiveModel {
+    /// Where the chain of this instance's lane stands, begun if this is its first entry.
+    async fn read_head(&self, month: i32) -> Result<access_log_head::Model, DbErr> {
+        let key = (month, self.lane);
+        if let Some(head) = access_log_head::Entity::find_by_id(key).one(self.db.write()).await? {
+            return Ok(head);
+        }
+        let begun = access_log_head::ActiveModel {
             month: Set(month),
-            lane: Set(lane),
+            lane: Set(self.lane),
             next_seq: Set(0),
             mac: Set(None),
-        });
-        access_log_head::Entity::insert_many(heads)
+        };
+        access_log_head::Entity::insert(begun)
             .on_conflict(
                 OnConflict::columns([access_log_head::Column::Month, access_log_head::Column::Lane])
                     .do_nothing()
@@ -300,29 +344,14 @@ impl Writer {
             )
             .exec_without_returning(self.db.write())
             .await?;
-        self.opened.insert(month);
-        Ok(())
+        let head = access_log_head::Entity::find_by_id(key).one(self.db.write()).await?;
+        head.ok_or_else(|| DbErr::RecordNotFound("the head of the access log vanished".to_owned()))
     }
 }
 
-/// The head of a lane that no other instance is writing to; where all are taken, of the first to come free.
-async fn take_lane(transaction: &DatabaseTransaction, month: i32) -> Result<access_log_head::Model, DbErr> {
-    let heads = || {
-        access_log_head::Entity::find()
-            .filter(access_log_head::Column::Month.eq(month))
-            .order_by_asc(access_log_head::Column::Lane)
-    };
-    let found = if transaction.get_database_backend() == DbBackend::Postgres {
-        let free =
-            heads().lock_with_behavior(LockType::Update, LockBehavior::SkipLocked).one(transaction).await?;
-        match free {
-            Some(head) => Some(head),
-            None => heads().lock(LockType::Update).one(transaction).await?,
-        }
-    } else {
-        heads().one(transaction).await?
-    };
-    found.ok_or_else(|| DbErr::RecordNotFound("the access log has no head for this month".to_owned()))
+/// Chains a month.
+fn lanes(backend: DbBackend) -> i16 {
+    if backend == DbBackend::Postgres { LANES } else { 1 }
 }
 
 const COLUMNS: [&str; 14] = [
@@ -351,7 +380,7 @@ fn row_values(entry: &Entry, at_micros: i64, month: i32, lane: i16, seq: i64, ma
         entry.request_id.into(),
         entry.actor.map(|actor| actor.0).into(),
         entry.subject.map(|subject| subject.0).into(),
-        entry.authority.as_str().into(),
+        entry.authority.as_ref().into(),
         entry.client.as_str().into(),
         entry.category.as_str().into(),
         entry.purpose.into(),
@@ -361,12 +390,13 @@ fn row_values(entry: &Entry, at_micros: i64, month: i32, lane: i16, seq: i64, ma
     ]
 }
 
-/// The insert statements for each of [`CHUNKS`], with the parameters as the database writes them.
-fn insert_statements(backend: DbBackend) -> &'static [String; 4] {
-    static POSTGRES: OnceLock<[String; 4]> = OnceLock::new();
-    static SQLITE: OnceLock<[String; 4]> = OnceLock::new();
+/// The insert statements for each of [`CHUNKS`]. SQLite gets its parameters without numbers: it keeps a numbered one
+/// as a name, and looks names up one after the other.
+fn insert_statements(backend: DbBackend) -> &'static [String; CHUNKS.len()] {
+    static NUMBERED: OnceLock<[String; CHUNKS.len()]> = OnceLock::new();
+    static PLAIN: OnceLock<[String; CHUNKS.len()]> = OnceLock::new();
     let numbered = backend == DbBackend::Postgres;
-    let make = move |size: usize| {
+    let statement = |size: usize| {
         let mut text = format!("INSERT INTO access_log ({}) VALUES ", COLUMNS.join(","));
         for row in 0..size {
             text.push_str(if row == 0 { "(" } else { ",(" });
@@ -383,7 +413,7 @@ fn insert_statements(backend: DbBackend) -> &'static [String; 4] {
         }
         text
     };
-    if numbered { &POSTGRES } else { &SQLITE }.get_or_init(|| CHUNKS.map(make))
+    if numbered { &NUMBERED } else { &PLAIN }.get_or_init(|| CHUNKS.map(statement))
 }
 
 /// What the chain protects, whether it comes from an entry to be written or from a row read back.
@@ -660,6 +690,24 @@ mod tests {
         }
         let verdict = store.log.verify().await.unwrap();
         assert_eq!((verdict.entries, verdict.broken), (500, None));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn instances_on_one_store_never_break_each_others_chains() {
+        let store = store().await;
+        let other = AccessLog::start(store.db.clone(), &store.keys, store.log.clock.clone()).unwrap();
+        let third = AccessLog::start(store.db.clone(), &store.keys, store.log.clock.clone()).unwrap();
+        let all: Vec<_> = (0..600_u128)
+            .map(|number| {
+                let logs = [store.log.clone(), other.clone(), third.clone()];
+                tokio::spawn(async move { logs[number as usize % 3].append(entry(number)).await })
+            })
+            .collect();
+        for one in all {
+            one.await.unwrap().unwrap();
+        }
+        let verdict = store.log.verify().await.unwrap();
+        assert_eq!((verdict.entries, verdict.broken), (600, None));
     }
 
     #[tokio::test]

@@ -124,6 +124,19 @@ impl Concerns {
         rows.into_iter().map(|row| self.opened(row)).collect()
     }
 
+    /// The patient's concern with this identifier.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn find(
+        &self,
+        access: &RecordAccess<category::Concerns>,
+        id: Uuid,
+    ) -> Result<Option<Concern>, StoreError> {
+        let row = concern::Entity::find_by_id((access.patient().0, id)).one(self.db.read()).await?;
+        row.map(|row| self.opened(row)).transpose()
+    }
+
     /// Seals every text again that is not sealed by the active key. Returns how many rows changed.
     ///
     /// # Errors

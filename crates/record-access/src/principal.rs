@@ -128,10 +128,10 @@ pub struct Principal {
 impl Principal {
     /// The grounds of access, as they stand in the access log.
     #[must_use]
-    pub fn authority(&self) -> String {
+    pub fn authority(&self) -> Cow<'static, str> {
         match &self.delegation {
-            None => "self".to_owned(),
-            Some(delegation) => format!("delegation:{}", delegation.id),
+            None => Cow::Borrowed("self"),
+            Some(delegation) => Cow::Owned(format!("delegation:{}", delegation.id)),
         }
     }
 }

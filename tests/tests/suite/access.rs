@@ -321,7 +321,8 @@ async fn whoever_is_signed_in_may_manage_their_session_and_opens_no_record_by_it
         let id = new_id();
         let reply = operation.call(&server, &mut browser, id).await;
         let expected = match operation.id.as_str() {
-            "getSession" | "extendSession" | "listSessions" => 200,
+            // Proving who one is begins with a page of ours that leads to the provider.
+            "getSession" | "extendSession" | "listSessions" | "stepUp" => 200,
             "endSession" | "endOtherSessions" => 204,
             // They name a session that does not exist.
             "endSessionById" | "endSessionForm" => 404,

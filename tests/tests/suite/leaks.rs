@@ -45,7 +45,15 @@ impl Needles {
             }
             needles.add(&format!("e-mail address of {name}"), &persona.email);
             let phone = persona.phone.trim_start_matches("+44");
-            needles.add(&format!("telephone number of {name}"), phone);
+            let (operator, rest) = phone.split_at(4);
+            for form in [
+                persona.phone.clone(),
+                format!("44{phone}"),
+                format!("0{phone}"),
+                format!("0{operator} {rest}"),
+            ] {
+                needles.add(&format!("telephone number of {name}"), &form);
+            }
         }
         needles.add("words of a person", "zebrawood");
         needles
@@ -128,22 +136,27 @@ impl Run {
         }
     }
 
-    fn check(&self, log: &str, metrics: &str) {
+    /// Everything that was let out.
+    fn leaks(&self, log: &str, metrics: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut look = |place: &str, text: &str, needles: &[&Needles]| {
+            let leaks = needles.iter().flat_map(|needles| needles.found_in(text));
+            found.extend(leaks.map(|leak| format!("{place}: {leak}")));
+        };
         for (place, text) in [("the log", log), ("the metrics", metrics)] {
-            for needles in [&self.people, &self.secrets, &self.codes] {
-                let found = needles.found_in(text);
-                assert!(found.is_empty(), "{place}: {found:#?}");
-            }
+            look(place, text, &[&self.people, &self.secrets, &self.codes]);
         }
         for address in &self.addresses {
-            let found = [self.people.found_in(address), self.secrets.found_in(address)].concat();
-            assert!(found.is_empty(), "the address {address}: {found:#?}");
+            look("an address", address, &[&self.people, &self.secrets]);
+            let decoded: Vec<String> = url::form_urlencoded::parse(address.as_bytes())
+                .flat_map(|(name, value)| [name.into_owned(), value.into_owned()])
+                .collect();
+            look("an address", &decoded.join(" "), &[&self.people, &self.secrets]);
         }
         for (path, body) in &self.errors {
-            let found =
-                [self.people.found_in(body), self.secrets.found_in(body), self.codes.found_in(body)].concat();
-            assert!(found.is_empty(), "the error of {path}: {found:#?}");
+            look(&format!("the error of {path}"), body, &[&self.people, &self.secrets, &self.codes]);
         }
+        found
     }
 }
 
@@ -326,12 +339,17 @@ async fn nothing_leaks_in(format: &str) {
 
     // That there was something to find, and somewhere to find it.
     assert_eq!(run.signed_in, people.len() - 2, "all but the one who refuses and the child");
-    assert!(run.secrets.0.len() > 60 && run.codes.0.len() > 60 && run.errors.len() > 60);
+    for (what, number) in
+        [("secrets", run.secrets.0.len()), ("codes", run.codes.0.len()), ("errors", run.errors.len())]
+    {
+        assert!(number > 40, "only {number} {what}");
+    }
     assert!(log.contains("getMyWaitingTimes") || log.contains("/v1/waiting-times"), "no log lines");
-    assert!(complained.len() > 5_000, "only {} lines: is this trace?", complained.len());
+    assert!(complained.len() > 500, "only {} lines: is this trace?", complained.len());
     assert!(log.contains("TRACE"));
     assert!(metrics.contains("http_requests_total"));
-    run.check(&log, &metrics);
+    let leaks = run.leaks(&log, &metrics);
+    assert!(leaks.is_empty(), "{} leaks: {:#?}", leaks.len(), &leaks[..leaks.len().min(12)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,9 +385,7 @@ fn a_planted_leak_is_found_wherever_it_is() {
     for leak in &planted {
         let mut run = Run::new(&people);
         run.secrets.add("a session", "kXg3Vt0b4QmVQ5bq");
-        let caught = |run: &Run, log: &str, metrics: &str| {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.check(log, metrics))).is_err()
-        };
+        let caught = |run: &Run, log: &str, metrics: &str| !run.leaks(log, metrics).is_empty();
         assert!(!caught(&run, clean, clean));
         assert!(caught(&run, &format!("{clean}\n{leak}\n{clean}"), clean), "in the log: {leak}");
         assert!(caught(&run, clean, leak), "in the metrics: {leak}");
@@ -383,6 +399,6 @@ fn a_planted_leak_is_found_wherever_it_is() {
     let mut run = Run::new(&people);
     run.codes.add("code", "a1b2c3d4e5");
     run.addresses.push("http://127.0.0.1/auth/callback/login?code=a1b2c3d4e5".to_owned());
-    run.check(clean, clean);
+    assert_eq!(run.leaks(clean, clean), Vec::<String>::new());
     assert_eq!(run.codes.found_in("code=a1b2c3d4e5").len(), 1);
 }

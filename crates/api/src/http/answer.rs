@@ -54,7 +54,7 @@ pub fn no_store(status: StatusCode, value: &impl serde::Serialize) -> Response {
 }
 
 /// Bytes of JSON that nobody may keep.
-pub fn no_store_bytes(status: StatusCode, body: Vec<u8>) -> Response {
+fn no_store_bytes(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

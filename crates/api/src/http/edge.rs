@@ -1,8 +1,9 @@
 //! The outermost layer: names the request, bounds it, catches what falls, gives every fault one form, adds
 //! the security headers, counts, and writes the one log line (`docs/request-log.md` is its contract).
 
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -13,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt;
 use platform::{ErrorKind, Fault, RequestIds, SharedRandom};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::http::problem::Problem;
@@ -38,6 +40,8 @@ pub struct Edge {
     pub https: bool,
     /// Whether everybody here is made up: every page says so.
     pub demonstration: bool,
+    /// Whether each request is a span of a trace.
+    pub traces: bool,
 }
 
 /// Who asked, for the log line: put into the answer's extensions by the layer that knows.
@@ -57,8 +61,13 @@ pub async fn edge(State(edge): State<Arc<Edge>>, mut request: Request, next: Nex
     let mut response = match bounds(&edge, &request) {
         Err(kind) => faulty(kind),
         Ok(()) => {
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
-            match tokio::time::timeout(edge.answer_timeout, answered).await {
+            let span = span(&edge, &method, route.as_ref(), &ids);
+            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+            let answered = tokio::time::timeout(edge.answer_timeout, answered).await;
+            if let Ok(Ok(response)) = &answered {
+                span.record("http.response.status_code", response.status().as_u16());
+            }
+            match answered {
                 Ok(Ok(response)) => response,
                 Ok(Err(_)) => {
                     tracing::error!(request_id = %ids.request_id, "a handler panicked");
@@ -76,6 +85,24 @@ pub async fn edge(State(edge): State<Arc<Edge>>, mut request: Request, next: Nex
     add_headers(&edge, response.headers_mut(), &ids, relaxed_style);
     record(&method, route.as_ref(), &response, fault.as_ref(), &ids, started.elapsed());
     response
+}
+
+/// The request as a span, named as OpenTelemetry's conventions for HTTP servers say; none where nobody collects.
+fn span(edge: &Edge, method: &Method, route: Option<&MatchedPath>, ids: &RequestIds) -> tracing::Span {
+    if !edge.traces {
+        return tracing::Span::none();
+    }
+    let route = route.map_or("-", MatchedPath::as_str);
+    let method = known_method(method);
+    tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        request_id = %ids.request_id,
+    )
 }
 
 /// The caller's request id where it is a UUID, else a new one; the caller's correlation id where it is short
@@ -171,6 +198,7 @@ fn add_headers(edge: &Edge, headers: &mut HeaderMap, ids: &RequestIds, relaxed_s
     // The API's documentation sets styles from its script.
     const DOCS: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; \
         img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    headers.reserve(16);
     let mut put = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
@@ -213,9 +241,7 @@ fn record(
     let route = route.map_or("-", MatchedPath::as_str);
     let status = response.status().as_u16();
     let method = known_method(method);
-    let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_seconds", &labels[..1]).record(took.as_secs_f64());
+    count(route, method, status, took);
     let caller = response.extensions().get::<Caller>().map(|caller| caller.0);
     let finished = response.extensions().get::<web::FinishedPage>().map(|page| page.kind);
     tracing::info!(
@@ -231,6 +257,31 @@ fn record(
         reason = fault.and_then(|fault| fault.reason),
         reference = fault.map(|fault| ids.support_reference(fault.kind.area())),
     );
+}
+
+/// Counts a request. A metric is looked up by its labels once, and kept: routes, methods and statuses are few.
+fn count(route: &str, method: &'static str, status: u16, took: Duration) {
+    type ByRoute = HashMap<Box<str>, (metrics::Counter, metrics::Histogram)>;
+    type Known = BTreeMap<(u16, &'static str), ByRoute>;
+    static KNOWN: RwLock<Known> = RwLock::new(Known::new());
+    let found = KNOWN
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&(status, method))
+        .and_then(|routes| routes.get(route).cloned());
+    let (counter, histogram) = found.unwrap_or_else(|| {
+        let labels =
+            [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
+        let made = (
+            metrics::counter!("http_requests_total", &labels),
+            metrics::histogram!("http_request_seconds", &labels[..1]),
+        );
+        let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry((status, method)).or_default().insert(route.into(), made.clone());
+        made
+    });
+    counter.increment(1);
+    histogram.record(took.as_secs_f64());
 }
 
 /// Methods are the caller's words: only those we know become a label.
@@ -282,5 +333,53 @@ mod tests {
         assert_eq!(answer(400, Some("application/json")), None);
         assert_eq!(answer(200, None), None);
         assert_eq!(answer(304, None), None);
+    }
+
+    #[expect(clippy::panic, reason = "what a panic becomes is what is tested")]
+    async fn falls() -> &'static str {
+        panic!("Quarrybank 9990000018")
+    }
+
+    /// What the edge makes of a request to `path`, around a handler that panics and one that takes for ever.
+    async fn answered(path: &str) -> (u16, HeaderMap, String) {
+        use tower::ServiceExt;
+
+        let settings = Edge {
+            random: Arc::new(platform::OsRandom),
+            answer_timeout: Duration::from_millis(50),
+            max_uri_bytes: 100,
+            max_header_bytes: 100,
+            https: false,
+            traces: false,
+            demonstration: true,
+        };
+        let router = axum::Router::new()
+            .route("/v1/falls", axum::routing::get(falls))
+            .route("/falls", axum::routing::get(falls))
+            .route("/v1/hangs", axum::routing::get(std::future::pending::<&'static str>))
+            .layer(axum::middleware::from_fn_with_state(Arc::new(settings), edge));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_costs_one_answer_and_tells_nothing() {
+        for (path, kind) in [("/v1/falls", "application/problem+json"), ("/falls", "text/html; charset=utf-8")] {
+            let (status, headers, body) = answered(path).await;
+            assert_eq!(status, 500, "{path}");
+            assert_eq!(headers[header::CONTENT_TYPE], kind);
+            assert!(headers.contains_key(X_REQUEST_ID) && headers.contains_key(header::CONTENT_SECURITY_POLICY));
+            assert!(body.contains("SV-") && !body.contains("Quarrybank") && !body.contains("panic"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_hangs_is_given_up_and_may_be_asked_again() {
+        let (status, headers, body) = answered("/v1/hangs").await;
+        assert_eq!(status, 503);
+        assert_eq!(headers[header::RETRY_AFTER], RETRY_AFTER);
+        assert!(body.contains("answer_timeout"), "{body}");
     }
 }

@@ -64,10 +64,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let bytes = body(request, state).await?;
         let value = serde_json::from_slice(&bytes).map_err(|error| {
             // The message may quote what was sent, which may be personal: say where and what kind only.
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "a member is missing, unknown or of the wrong type",
-                _ => "it is not JSON",
-            };
+            let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok();
+            let what =
+                if is_json { "a member is missing, unknown or of the wrong type" } else { "it is not JSON" };
             ApiFault(Fault::new(ErrorKind::BodyInvalid).detail(format!(
                 "At line {}, column {}: {what}.",
                 error.line(),
@@ -139,16 +138,43 @@ fn is_type(request: &Request, wanted: &str) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 
-/// Serde's words on a query string, which name fields and forms; cut short, and without what was sent where
-/// serde quotes it.
+/// Serde's words on a query string, where they name our own parameters only; never what was sent.
 fn what_serde_says(text: &str) -> String {
-    let text = text.rsplit("string: ").next().unwrap_or(text);
-    let known = ["missing field", "unknown field", "duplicate field"];
-    if known.iter().any(|start| text.starts_with(start)) {
-        let mut text: String = text.chars().take(120).collect();
-        text.push('.');
-        text
-    } else {
-        "A query parameter is not of its form.".to_owned()
+    if let Some((_, rest)) = text.split_once("missing field `") {
+        return format!("missing field `{}`.", rest.split('`').next().unwrap_or_default());
+    }
+    match text.split_once("unknown field `").and_then(|(_, rest)| rest.rsplit_once("`, expected ")) {
+        Some((_, expected)) => format!("unknown field, expected {expected}."),
+        None => "A query parameter is not of its form.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Uri;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether it reads matters")]
+    struct Asked {
+        provider: String,
+        limit: Option<u16>,
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_query_is_said_without_saying_back_what_was_sent() {
+        for (query, said) in [
+            ("limit=1", "missing field `provider`."),
+            ("provider=a&provider=b", "A query parameter is not of its form."),
+            ("provider=a&Quarrybank=9990000018", "unknown field, expected `provider` or `limit`."),
+            ("provider=a&%60%2C%20expected%20x=1", "unknown field, expected `provider` or `limit`."),
+            ("provider=a&limit=Quarrybank", "A query parameter is not of its form."),
+        ] {
+            let uri: Uri = format!("/?{query}").parse().unwrap();
+            let (mut parts, ()) = axum::http::Request::get(uri).body(()).unwrap().into_parts();
+            let fault = Query::<Asked>::from_request_parts(&mut parts, &()).await.unwrap_err();
+            assert_eq!(fault.0.detail.as_deref(), Some(said), "{query}");
+        }
     }
 }

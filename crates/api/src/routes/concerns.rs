@@ -8,13 +8,14 @@ use identity::Session;
 use platform::idempotency::{IdempotentRequest, Kept, Seen};
 use platform::{ErrorKind, Fault, RequestIds};
 use record_access::concerns::{Concern, MAX_TEXT, NewConcern};
+use record_access::patients::StoreError;
 use record_access::{AccessContext, RecordAccess, category};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::http::answer::{no_store, no_store_bytes};
+use crate::http::answer::no_store;
 use crate::http::extract::{FormBody, Ids, JsonBody, Query};
 use crate::http::guard::SignedIn;
 use crate::http::problem::{
@@ -174,9 +175,8 @@ pub async fn raise_concern(
     let account = session.principal().actor.0.to_string();
     let request = IdempotentRequest::new(&account, key, "raiseConcern", &body.bytes);
     let new = checked(body.value)?;
-    let kept = raise(&app, &session, &ids, &request, "raiseConcern", new).await?;
-    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::CREATED);
-    Ok(no_store_bytes(status, kept.body))
+    let concern = raise(&app, &session, &ids, &request, "raiseConcern", new).await?;
+    Ok(no_store(StatusCode::CREATED, &ConcernAnswer::from(concern)))
 }
 
 /// The form of the concerns page.
@@ -226,6 +226,8 @@ pub async fn raise_concern_form(
     Ok(Redirect::to("/account/concerns?sent=yes").into_response())
 }
 
+/// Keeps a concern, or finds the one that was kept when the same request came before. The idempotency row holds
+/// its identifier and not the answer: a person's words stand sealed in one place.
 async fn raise(
     app: &App,
     session: &Session,
@@ -233,28 +235,29 @@ async fn raise(
     request: &IdempotentRequest,
     operation: &'static str,
     new: NewConcern,
-) -> Result<Kept, ApiFault> {
+) -> Result<Concern, ApiFault> {
     let access = open(app, session, ids, operation).await?;
     let store = |error: sea_orm::DbErr| fault_of(ErrorKind::StoreUnavailable, &error);
+    let concerns = |error: StoreError| fault_of(error.kind(), &error);
     let transaction = app.db.begin().await.map_err(store)?;
     match request.claim(&transaction, app.clock.now()).await.map_err(store)? {
-        Seen::Answered(kept) => return Ok(kept),
+        Seen::Answered(kept) => {
+            transaction.rollback().await.map_err(store)?;
+            let lost = || ApiFault(Fault::new(ErrorKind::Internal).because("kept concern not found"));
+            let id = Uuid::from_slice(&kept.body).map_err(|_| lost())?;
+            return app.concerns.find(&access, id).await.map_err(concerns)?.ok_or_else(lost);
+        }
         Seen::OtherRequest => {
             return Err(ApiFault(Fault::new(ErrorKind::IdempotencyKeyReused).at("Idempotency-Key")));
         }
         Seen::New => {}
     }
-    let concern = app
-        .concerns
-        .raise(&transaction, &access, session.principal().actor, new)
-        .await
-        .map_err(|error| fault_of(error.kind(), &error))?;
-    let body = serde_json::to_vec(&ConcernAnswer::from(concern))
-        .map_err(|error| fault_of(ErrorKind::Internal, &error))?;
-    let kept = Kept { status: StatusCode::CREATED.as_u16(), body };
+    let concern =
+        app.concerns.raise(&transaction, &access, session.principal().actor, new).await.map_err(concerns)?;
+    let kept = Kept { status: StatusCode::CREATED.as_u16(), body: concern.id.as_bytes().to_vec() };
     request.keep(&transaction, &kept).await.map_err(store)?;
     transaction.commit().await.map_err(store)?;
-    Ok(kept)
+    Ok(concern)
 }
 
 fn checked(body: NewConcernBody) -> Result<NewConcern, ApiFault> {

@@ -79,6 +79,7 @@ pub fn router(app: &App, simulator: Option<Router>) -> Router {
         max_header_bytes: http.max_header_bytes,
         https: app.origin.starts_with("https:"),
         demonstration: app.demonstration(),
+        traces: !app.settings.telemetry.otlp_endpoint.is_empty(),
     });
     router
         .fallback(|| async { axum::http::StatusCode::NOT_FOUND })

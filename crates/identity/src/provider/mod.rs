@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Duration, Utc};
-use openidconnect::core::{CoreErrorResponseType, CoreJsonWebKey};
+use openidconnect::core::{CoreErrorResponseType, CoreJsonWebKey, CoreTokenType};
 use openidconnect::{
     AccessToken, AuthType, AuthenticationFlow, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
     IssuerUrl, JsonWebKeySet, JsonWebKeySetUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
@@ -191,6 +191,10 @@ impl Provider {
     pub async fn answer(&self, attempt: &Attempt, code: &str) -> Result<Answer, SignInError> {
         let known = self.known().await?;
         let tokens = self.exchange(&known, attempt, code).await?;
+        // RFC 6749, 7.1: a token of a type we do not know must not be used.
+        if *tokens.token_type() != CoreTokenType::Bearer {
+            return Err(refused("token_type"));
+        }
         let token = tokens.id_token().ok_or_else(|| refused("id_token_missing"))?;
         let nonce = Nonce::new(attempt.nonce.clone());
         let claims = self.verified(&known, token, &nonce).await?;

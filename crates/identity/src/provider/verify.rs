@@ -134,6 +134,10 @@ fn reason(error: &ClaimsVerificationError) -> &'static str {
 /// The reason for which an answer of the token endpoint could not even be read.
 pub(super) fn unreadable(body: &[u8]) -> &'static str {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else { return "token_malformed" };
+    // RFC 6749, 5.1: both are required.
+    if !["access_token", "token_type"].iter().all(|needed| answer.get(needed).is_some_and(Value::is_string)) {
+        return "token_malformed";
+    }
     let Some(token) = answer.get("id_token") else { return "token_malformed" };
     let alg = token
         .as_str()

@@ -31,10 +31,23 @@ impl<'a> Pair<'a> {
         self.node.tell("/test/mode", &json!({ "clock": self.clock.now().timestamp() })).await;
     }
 
+    /// One sign-in, whatever comes of it.
+    async fn come(&self) {
+        let mut browser = self.server.browser();
+        let authorize = begin(&mut browser).await;
+        let callback = ask(&mut browser, authorize).await;
+        come_back(&self.server, &mut browser, callback).await;
+    }
+
     /// One sign-in under the case; what is not as it should be.
     async fn check(&self, case: &Value) {
         let name = case["name"].as_str().expect("a name");
         self.later().await;
+        if name == "id_token_of_earlier_attempt" {
+            // One that is still good in everything but the attempt it belongs to.
+            self.node.tell("/test/case", &json!({ "case": "control" })).await;
+            self.come().await;
+        }
         self.node.tell("/test/case", &json!({ "case": name })).await;
         let mut browser = self.server.browser();
         let sessions = count(&self.server, "session").await;

@@ -17,29 +17,24 @@ async fn on_a_clock() -> (Server, ManualClock) {
     (server, clock)
 }
 
-/// What a page of the API costs nothing and proves nothing but the session.
-async fn touch(browser: &mut Browser) -> u16 {
-    session_status(browser).await
-}
-
 #[tokio::test]
 async fn case_07_an_idle_session_lives_29_59_and_is_dead_at_30_01() {
     let (server, clock) = on_a_clock().await;
     let mut used = server.signed_in(people::P9).await;
     let mut unused = server.signed_in(people::OTHER_P9).await;
     clock.advance(Span::seconds(29 * 60 + 59));
-    assert_eq!(touch(&mut used).await, 200);
+    assert_eq!(session_status(&mut used).await, 200);
     clock.advance(Span::seconds(2));
-    assert_eq!(touch(&mut unused).await, 401, "30:01 after its only use");
-    assert_eq!(touch(&mut used).await, 200, "used two seconds ago");
+    assert_eq!(session_status(&mut unused).await, 401, "30:01 after its only use");
+    assert_eq!(session_status(&mut used).await, 200, "used two seconds ago");
     // Pages do not open either, and the cookie does not come alive again.
     let page = unused.get("/account").await;
     assert_eq!(page.status, 303, "{}", page.body);
     assert!(page.header("location").starts_with("/sign-in"), "{}", page.header("location"));
     clock.advance(Span::seconds(29 * 60 + 59));
-    assert_eq!(touch(&mut used).await, 200);
+    assert_eq!(session_status(&mut used).await, 200);
     clock.advance(Span::seconds(30 * 60 + 1));
-    assert_eq!(touch(&mut used).await, 401);
+    assert_eq!(session_status(&mut used).await, 401);
 }
 
 #[tokio::test]
@@ -64,16 +59,16 @@ async fn case_07_touched_every_five_minutes_it_dies_at_12_00_01() {
     }
     assert!(secrets.len() > 40, "the secret was replaced {} times", secrets.len() - 1);
     clock.set(began + Span::hours(12) - Span::seconds(1));
-    assert_eq!(touch(&mut browser).await, 200);
+    assert_eq!(session_status(&mut browser).await, 200);
     let said = session(&mut browser).await;
     assert_eq!(said["idle_ends_at"], said["absolute_ends_at"], "the nearer end is the one that counts");
     assert_eq!(said["seconds_left"], json!(1));
     clock.set(began + Span::hours(12) + Span::seconds(1));
-    assert_eq!(touch(&mut browser).await, 401);
+    assert_eq!(session_status(&mut browser).await, 401);
     let mut again = server.browser();
     for secret in secrets {
         again.plant(SESSION, &secret);
-        assert_eq!(touch(&mut again).await, 401);
+        assert_eq!(session_status(&mut again).await, 401);
     }
 }
 
@@ -143,7 +138,7 @@ async fn case_08_old_secrets_are_dead_after_step_up_rotation_and_sign_out() {
     assert!(!opens(&server, &before).await, "dead after step-up");
 
     clock.advance(Span::minutes(14));
-    assert_eq!(touch(&mut browser).await, 200);
+    assert_eq!(session_status(&mut browser).await, 200);
     assert_eq!(browser.session().as_ref(), Some(&stepped_up), "not yet due");
     clock.advance(Span::minutes(1));
     let reply = browser.api(Method::GET, "/v1/session", &[]).await;

@@ -4,9 +4,11 @@
 
 mod assurance;
 mod callback;
+mod concurrent;
 mod cross_site;
 mod forged;
 mod lifetime;
+mod persons;
 mod provider_faults;
 mod refusal;
 mod return_to;

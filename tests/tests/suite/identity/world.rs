@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use platform::keys::RsaKey;
 use platform::{OsRandom, SharedRandom};
@@ -107,10 +108,18 @@ async fn post_json(url: Url, what: &Value) -> Value {
     reply.json()
 }
 
-/// A port nobody listens on.
+/// A port nobody listens on, below those that the system gives to outgoing connections: nothing takes it
+/// before the server does.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 10_000).expect("below ten thousand");
+    for _ in 0..10_000 {
+        let port = 20_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free")
 }
 
 /// What the certified provider must know of a server on `store` that will listen on `port`. Its person is

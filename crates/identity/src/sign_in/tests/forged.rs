@@ -207,6 +207,30 @@ async fn forged_answers_open_nothing_and_leave_one_entry_each() {
                 script.instead.insert("/token", (200, answer.to_string()));
             }),
         ),
+        (
+            "token_type",
+            Box::new(|script| {
+                let token = script.key.sign(None, &script.claims).unwrap();
+                let answer = json!({ "access_token": "a", "token_type": "DPoP", "id_token": token });
+                script.instead.insert("/token", (200, answer.to_string()));
+            }),
+        ),
+        (
+            "token_malformed",
+            Box::new(|script| {
+                let token = script.key.sign(None, &script.claims).unwrap();
+                let answer = json!({ "access_token": "a", "id_token": token });
+                script.instead.insert("/token", (200, answer.to_string()));
+            }),
+        ),
+        (
+            "token_malformed",
+            Box::new(|script| {
+                let token = script.key.sign(None, &script.claims).unwrap();
+                let answer = json!({ "token_type": "Bearer", "id_token": token });
+                script.instead.insert("/token", (200, answer.to_string()));
+            }),
+        ),
     ];
     let control = {
         let script = scene.provider.script.lock().unwrap();
