@@ -15,6 +15,7 @@ impl MigrationTrait for Migration {
         patients(manager).await?;
         concerns(manager).await?;
         access_log(manager).await?;
+        head_follows(manager).await?;
         refuse_changes(manager).await
     }
 
@@ -93,8 +94,7 @@ async fn concerns(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 async fn access_log(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     // On SQLite the entries are kept in the order of their key, not beside it: one tree to write instead of two.
-    let in_key_order =
-        if manager.get_database_backend() == DbBackend::Sqlite { "WITHOUT ROWID" } else { "" };
+    let in_key_order = if manager.get_database_backend() == DbBackend::Sqlite { "WITHOUT ROWID" } else { "" };
     manager
         .create_table(
             Table::create()
@@ -140,6 +140,36 @@ async fn access_log(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
                 .to_owned(),
         )
         .await
+}
+
+/// The head of a chain follows the entries that are appended, in the statement that appends them.
+async fn head_follows(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    const MOVE: &str =
+        "ON CONFLICT (month, lane) DO UPDATE SET next_seq = excluded.next_seq, mac = excluded.mac";
+    let connection = manager.get_connection();
+    let statements = if manager.get_database_backend() == DbBackend::Postgres {
+        format!(
+            "CREATE FUNCTION access_log_head_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+               INSERT INTO access_log_head (month, lane, next_seq, mac)
+               SELECT DISTINCT ON (month, lane) month, lane, seq + 1, mac FROM appended
+               ORDER BY month, lane, seq DESC {MOVE};
+               RETURN NULL;
+             END $$;
+             CREATE TRIGGER access_log_head_follows AFTER INSERT ON access_log
+             REFERENCING NEW TABLE AS appended
+             FOR EACH STATEMENT EXECUTE FUNCTION access_log_head_follows();"
+        )
+    } else {
+        format!(
+            "CREATE TRIGGER access_log_head_follows AFTER INSERT ON access_log
+             BEGIN
+               INSERT INTO access_log_head (month, lane, next_seq, mac)
+               VALUES (NEW.month, NEW.lane, NEW.seq + 1, NEW.mac) {MOVE};
+             END;"
+        )
+    };
+    connection.execute_unprepared(&statements).await.map(|_| ())
 }
 
 /// Entries of the access log are written once. The database itself refuses to change or remove one.

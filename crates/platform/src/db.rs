@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
@@ -121,6 +121,13 @@ impl Db {
         self.read.clone().close().await?;
         self.write.close().await
     }
+}
+
+/// Whether `error` says that another writer was first: a row with the same unique value has been committed
+/// since this transaction looked. Tried again, the transaction finds that row.
+#[must_use]
+pub fn lost_a_race(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 fn options(url: &str) -> ConnectOptions {

@@ -1,7 +1,11 @@
 //! What an entry of the access log costs when 64 requests wait for theirs at the same time: entries a second,
 //! CPU per entry, entries per commit. `cargo bench -p record-access`
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark stops when it cannot go on, and prints")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark stops when it cannot go on, and prints"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use platform::db::lost_a_race;
 use platform::keys::{KeyError, KeyRing, Sealed};
 use platform::{Db, ErrorKind, SharedClock, SharedRandom};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -155,6 +156,14 @@ impl Patients {
     /// # Errors
     /// When the numbers belong to different patients, or the store refuses.
     pub async fn register(&self, new: &NewPatient) -> Result<PatientId, StoreError> {
+        match self.try_register(new).await {
+            // Registered by another instance at the same moment: this time it is found.
+            Err(StoreError::Db(error)) if lost_a_race(&error) => self.try_register(new).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn try_register(&self, new: &NewPatient) -> Result<PatientId, StoreError> {
         let now = self.clock.now().timestamp_micros();
         let transaction = self.db.begin().await?;
         let numbers: Vec<(&NhsNumber, bool)> = std::iter::once((&new.nhs_number, false))
@@ -453,6 +462,22 @@ mod tests {
         store.patients.register(&person(999_000_500, &[])).await.unwrap();
         let mixed = store.patients.register(&person(999_000_010, &[999_000_500])).await;
         assert!(matches!(mixed, Err(StoreError::Inconsistent(_))));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_same_person_registered_by_many_at_once_is_one_person() {
+        let store = store().await;
+        let all: Vec<_> = (0..6)
+            .map(|_| {
+                let patients = store.patients.clone();
+                tokio::spawn(async move { patients.register(&person(999_000_010, &[999_000_100])).await })
+            })
+            .collect();
+        let mut found = std::collections::HashSet::new();
+        for one in all {
+            found.insert(one.await.unwrap().unwrap());
+        }
+        assert_eq!(found.len(), 1);
     }
 
     #[tokio::test]

@@ -30,6 +30,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::NaiveDate;
 use platform::cache::{Answer, Cache};
+use platform::db::lost_a_race;
 use platform::{Db, SharedClock, SharedRandom, london_date};
 use record_access::{PatientId, RecordAccess, category};
 
@@ -264,8 +265,22 @@ impl WaitingTimes {
         patient: PatientId,
         notice: &ReferralNotice,
     ) -> Result<FiledReferral, WaitingTimesError> {
+        notice.check(self.today())?;
+        match self.try_file_referral(patient, notice).await {
+            // The same notice was filed by another instance at the same moment: this time it is found.
+            Err(WaitingTimesError::Db(error)) if lost_a_race(&error) => {
+                self.try_file_referral(patient, notice).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_file_referral(
+        &self,
+        patient: PatientId,
+        notice: &ReferralNotice,
+    ) -> Result<FiledReferral, WaitingTimesError> {
         let now = self.clock.now();
-        notice.check(london_date(now))?;
         let transaction = self.db.begin().await?;
         let new_id = self.random.uuid();
         let filed =
