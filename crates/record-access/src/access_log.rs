@@ -12,6 +12,7 @@
 //! and moves to the next lane when it finds that another instance has been there.
 
 mod chain;
+mod insert;
 #[cfg(test)]
 mod tests;
 mod writer;

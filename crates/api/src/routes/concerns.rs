@@ -19,7 +19,8 @@ use crate::http::answer::no_store;
 use crate::http::extract::{FormBody, Ids, JsonBody, Query};
 use crate::http::guard::SignedIn;
 use crate::http::problem::{
-    ApiFault, BadRequest, Forbidden, KeyReused, TooLarge, Unauthorized, Unavailable, WrongMediaType, fault_of,
+    ApiFault, BadRequest, Forbidden, KeyReused, Problem, TooLarge, Unauthorized, Unavailable, WrongMediaType,
+    fault_of,
 };
 use crate::routes::waiting_times::{add_next, limit_of};
 
@@ -202,7 +203,8 @@ pub struct ConcernFields {
     request_body(content = ConcernFields, content_type = "application/x-www-form-urlencoded", description = "The form, with the session's token in `csrf_token`."),
     responses(
         (status = 303, description = "It is kept; the page shows it."),
-        (status = 422, description = "The page again, with what to mend.", content_type = "text/html"),
+        (status = 422, description = "The page again, with what to mend; or the form's key was used for other words.", content(
+            (String = "text/html"), (Problem = "application/problem+json"))),
         BadRequest, Unauthorized, Forbidden, TooLarge, WrongMediaType, Unavailable,
     )
 )]

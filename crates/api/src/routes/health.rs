@@ -12,6 +12,7 @@ use waiting_times::answers::{FiguresState, Freshness};
 
 use crate::app::App;
 use crate::http::answer::no_store;
+use crate::http::problem::Problem;
 use crate::openapi;
 
 /// What is running.
@@ -79,7 +80,8 @@ pub struct StatusAnswer {
     security(()),
     responses(
         (status = 200, description = "The service answers; a part may be worse than it should be.", body = StatusAnswer, content_type = "application/health+json"),
-        (status = 503, description = "The service cannot answer.", body = StatusAnswer, content_type = "application/health+json"),
+        (status = 503, description = "The service cannot answer.", content(
+            (StatusAnswer = "application/health+json"), (Problem = "application/problem+json"))),
     )
 )]
 pub async fn status(State(app): State<App>) -> Response {

@@ -1,17 +1,16 @@
 //! The one task that writes: entries that wait at the same moment share a commit.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::Datelike;
 use platform::db::lost_a_race;
 use platform::{Db, SharedClock};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement, Value};
+use sea_orm::{DbBackend, DbErr, EntityTrait};
 use tokio::sync::{mpsc, oneshot};
 
 use super::chain::{Facts, link};
+use super::insert::{self, MOST_ROWS, Row};
 use super::{AccessLogUnavailable, Entry};
 use crate::store::access_log_head;
 
@@ -19,9 +18,6 @@ use crate::store::access_log_head;
 const LANES: i16 = 8;
 /// How long a commit may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Entries in one commit, the most that are waiting of these: a commit is one statement, and few statement texts
-/// let both databases keep them prepared. Whoever is left over is first in the next.
-const SIZES: [usize; 14] = [128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
 /// How often a commit is tried on another lane when other instances keep getting there first.
 const TRIES: usize = 32;
 
@@ -51,20 +47,20 @@ impl Writer {
 
     /// Writes until the last handle on the log is gone.
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
-        let mut queue = VecDeque::with_capacity(2 * SIZES[0]);
-        let mut arrived = Vec::with_capacity(SIZES[0]);
+        let mut queue = VecDeque::with_capacity(2 * MOST_ROWS);
+        let mut arrived = Vec::with_capacity(MOST_ROWS);
         loop {
             // Those left over are not kept waiting for others to arrive.
-            if queue.is_empty() && waiting.recv_many(&mut arrived, SIZES[0]).await == 0 {
+            if queue.is_empty() && waiting.recv_many(&mut arrived, MOST_ROWS).await == 0 {
                 return;
             }
             queue.extend(arrived.drain(..));
-            while queue.len() < SIZES[0]
+            while queue.len() < MOST_ROWS
                 && let Ok(more) = waiting.try_recv()
             {
                 queue.push_back(more);
             }
-            let size = SIZES.into_iter().find(|size| *size <= queue.len()).unwrap_or(1);
+            let size = insert::rows_at_once(queue.len());
             let batch: Vec<Waiting> = queue.drain(..size).collect();
             let outcome = match tokio::time::timeout(PATIENCE, self.commit(&batch)).await {
                 Ok(Ok(())) => Ok(()),
@@ -123,15 +119,13 @@ impl Writer {
     ) -> Result<access_log_head::Model, DbErr> {
         let access_log_head::Model { month, lane, next_seq, mac } = head;
         let (mut mac, mut seq) = (mac.unwrap_or_default(), next_seq);
-        let mut values = Vec::with_capacity(batch.len() * COLUMNS.len());
+        let mut rows = Vec::with_capacity(batch.len());
         for Waiting { entry, at_micros, .. } in batch {
             mac = link(&self.key, &mac, &Facts::of(entry, *at_micros, month, lane, seq));
-            values.extend(row_values(entry, *at_micros, month, lane, seq, &mac));
+            rows.push(Row { month, lane, seq, at_micros: *at_micros, entry, mac: mac.clone() });
             seq += 1;
         }
-        let backend = self.db.backend();
-        let insert = Statement::from_sql_and_values(backend, insert_statement(backend, batch.len()), values);
-        self.db.write().execute_raw(insert).await?;
+        insert::insert(self.db.write(), &rows).await?;
         Ok(access_log_head::Model { month, lane, next_seq: seq, mac: Some(mac) })
     }
 
@@ -146,69 +140,4 @@ impl Writer {
 /// Chains a month.
 fn lanes(backend: DbBackend) -> i16 {
     if backend == DbBackend::Postgres { LANES } else { 1 }
-}
-
-const COLUMNS: [&str; 14] = [
-    "month",
-    "lane",
-    "seq",
-    "at_micros",
-    "request_id",
-    "actor",
-    "subject",
-    "authority",
-    "client",
-    "category",
-    "purpose",
-    "operation",
-    "refused",
-    "mac",
-];
-
-fn row_values(entry: &Entry, at_micros: i64, month: i32, lane: i16, seq: i64, mac: &[u8]) -> [Value; 14] {
-    [
-        month.into(),
-        lane.into(),
-        seq.into(),
-        at_micros.into(),
-        entry.request_id.into(),
-        entry.actor.map(|actor| actor.0).into(),
-        entry.subject.map(|subject| subject.0).into(),
-        entry.authority.as_ref().into(),
-        entry.client.as_str().into(),
-        entry.category.as_str().into(),
-        entry.purpose.into(),
-        entry.operation.into(),
-        entry.outcome.refused().map(str::to_owned).into(),
-        mac.to_vec().into(),
-    ]
-}
-
-/// The statement that inserts `rows` entries, `rows` being one of [`SIZES`]. SQLite gets its parameters without
-/// numbers: it keeps a numbered one as a name, and looks names up one after the other.
-fn insert_statement(backend: DbBackend, rows: usize) -> &'static str {
-    type Texts = [String; SIZES.len()];
-    static NUMBERED: OnceLock<Texts> = OnceLock::new();
-    static PLAIN: OnceLock<Texts> = OnceLock::new();
-    let numbered = backend == DbBackend::Postgres;
-    let statement = |size: usize| {
-        let mut text = format!("INSERT INTO access_log ({}) VALUES ", COLUMNS.join(","));
-        for row in 0..size {
-            text.push_str(if row == 0 { "(" } else { ",(" });
-            for column in 0..COLUMNS.len() {
-                let comma = if column == 0 { "" } else { "," };
-                // Writing to a string does not fail.
-                let _ = if numbered {
-                    write!(text, "{comma}${}", row * COLUMNS.len() + column + 1)
-                } else {
-                    write!(text, "{comma}?")
-                };
-            }
-            text.push(')');
-        }
-        text
-    };
-    let texts = if numbered { &NUMBERED } else { &PLAIN }.get_or_init(|| SIZES.map(statement));
-    let at = SIZES.iter().position(|size| *size == rows).unwrap_or(SIZES.len() - 1);
-    &texts[at]
 }
