@@ -310,7 +310,7 @@ fn damaged(folder: &Path, whole: &[u8]) -> Vec<PathBuf> {
     let mut reordered = lines.clone();
     reordered[0] = &swapped;
 
-    let two_months = text.replacen(&text[text.find("RTT-").unwrap_or(0)..][..8], "RTT-XXXX", 1);
+    let two_months = text.replacen(&text[text.find("RTT-").unwrap_or(0)..][..8], "RTT-None", 1);
     let doubled = [&lines[..], &lines[1..]].concat();
     vec![
         write(folder, "cut-in-a-row.csv", &whole[..whole.len() / 2 + 7]),
