@@ -8,6 +8,8 @@ mod m20261122_000001_platform;
 mod m20261122_000002_record_access;
 mod m20261122_000003_identity;
 mod m20261122_000004_waiting_times;
+mod m20261122_000005_access_log_blocks;
+mod m20261122_000006_estimates;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
@@ -24,6 +26,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_record_access::Migration),
             Box::new(m20261122_000003_identity::Migration),
             Box::new(m20261122_000004_waiting_times::Migration),
+            Box::new(m20261122_000005_access_log_blocks::Migration),
+            Box::new(m20261122_000006_estimates::Migration),
         ]
     }
 }

@@ -152,7 +152,7 @@ impl Rooms {
         let cache = if settings.cache.url.is_empty() {
             Cache::in_process(capacity)
         } else {
-            Cache::with_redis(capacity, &settings.cache.url, &settings.cache.prefix)
+            Cache::with_redis(capacity, &settings.cache.url, &settings.cache.prefix, &keys.mac_key("cache")?)
                 .map_err(|_| StartError::Setting("cache.url is not a Redis address".to_owned()))?
         };
         let access_log = AccessLog::start(db.clone(), &keys, clock.clone())?;

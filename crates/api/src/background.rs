@@ -31,6 +31,7 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
         if seconds.is_multiple_of(60) {
             let now = app.clock.now();
             report("sweep_identity", app.identity.sweep(now).await);
+            report("sweep_generations", app.waiting_times.sweep_generations().await);
             report("sweep_idempotency", platform::idempotency::sweep(&app.db, now).await);
         }
     }

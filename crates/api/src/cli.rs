@@ -1,5 +1,7 @@
 //! What a person types.
 
+mod rtt;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use platform::settings::Settings;
-use waiting_times::ImportOptions;
+use serde::Serialize;
 
 use crate::app::{Launch, Rooms, start};
 use crate::openapi;
@@ -38,7 +40,7 @@ enum Command {
     Migrate,
     /// Waiting-time figures.
     #[command(subcommand)]
-    Rtt(RttCommand),
+    Rtt(rtt::RttCommand),
     /// The access log.
     #[command(subcommand)]
     AccessLog(AccessLogCommand),
@@ -56,22 +58,6 @@ struct ServeArgs {
     /// Where to listen, for example 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-}
-
-#[derive(Debug, Subcommand)]
-enum RttCommand {
-    /// Import official full extracts (csv, csv.gz or zip). A file is taken whole or refused whole.
-    Import {
-        /// The files.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Take a revised file even if its list is more than a quarter smaller than the one it replaces.
-        #[arg(long)]
-        accept_large_change: bool,
-        /// Report as JSON, one object a line.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,9 +132,7 @@ fn run(cli: Cli) -> Said {
         match command {
             Command::Serve(_) => serve(settings).await,
             Command::Migrate => migrate(settings).await,
-            Command::Rtt(RttCommand::Import { files, accept_large_change, json }) => {
-                import(settings, &files, ImportOptions { accept_large_change }, json).await
-            }
+            Command::Rtt(command) => rtt::run(settings, command).await,
             Command::AccessLog(AccessLogCommand::Verify { json }) => verify(settings, json).await,
             Command::Keys(KeysCommand::Rotate { json }) => rotate(settings, true, json).await,
             Command::Keys(KeysCommand::Retire { json }) => rotate(settings, false, json).await,
@@ -228,22 +212,6 @@ async fn migrate(settings: Settings) -> Said {
     say("The schema is up to date.\n")
 }
 
-async fn import(settings: Settings, files: &[PathBuf], options: ImportOptions, json: bool) -> Said {
-    let rooms = open(settings).await?;
-    for file in files {
-        let report =
-            rooms.waiting_times.import_file(file, options).await.map_err(|error| error.to_string())?;
-        if json {
-            let line = serde_json::to_string(&report).map_err(|error| error.to_string())?;
-            say(&(line + "\n"))?;
-        } else {
-            say(&report.to_string())?;
-        }
-    }
-    rooms.db.close().await.map_err(|error| error.to_string())?;
-    Ok(ExitCode::SUCCESS)
-}
-
 async fn verify(settings: Settings, json: bool) -> Said {
     let rooms = open(settings).await?;
     let verdict = rooms.access_log.verify().await.map_err(|error| format!("the access log: {error}"))?;
@@ -297,6 +265,11 @@ async fn rotate(settings: Settings, new_key: bool, json: bool) -> Said {
 
 fn pretty(value: &serde_json::Value) -> Result<String, String> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+/// One line of JSON.
+fn json_line<T: Serialize>(value: &T) -> Result<String, String> {
+    serde_json::to_string(value).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is not an error.

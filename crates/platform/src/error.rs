@@ -55,6 +55,10 @@ error_kinds! {
     RequestTimeout => "request_timeout", 408, "RQ", "The request took too long to arrive";
     /// An Idempotency-Key was used before for another request.
     IdempotencyKeyReused => "idempotency_key_reused", 422, "RQ", "The idempotency key was used for another request";
+    /// A change came without saying which state it starts from.
+    PreconditionRequired => "precondition_required", 428, "RQ", "Say which version you are changing";
+    /// What was to be changed has changed since the caller read it.
+    PreconditionFailed => "precondition_failed", 412, "RQ", "This has changed since you read it";
     /// The caller asks too often.
     TooManyRequests => "too_many_requests", 429, "RQ", "Too many requests";
 

@@ -11,8 +11,8 @@
 //! PostgreSQL any number of instances write at once: each keeps to a lane, knows where that lane's chain stands,
 //! and moves to the next lane when it finds that another instance has been there.
 
+mod block;
 mod chain;
-mod insert;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -29,7 +29,7 @@ use uuid::Uuid;
 use crate::patients::{PatientId, from_micros};
 use crate::policy::Category;
 use crate::principal::{AccountId, ClientId};
-use crate::store::access_log;
+use crate::store::{access_log_block, access_log_head, access_log_subject};
 
 pub use chain::{Broken, Verdict};
 use writer::{Waiting, Writer};
@@ -58,6 +58,13 @@ pub struct Entry {
     pub operation: &'static str,
     /// Whether it was allowed.
     pub outcome: Outcome,
+}
+
+impl Entry {
+    /// Authority, client, category, purpose, operation: what the chain and the store keep as text, in this order.
+    fn texts(&self) -> [&str; 5] {
+        [&self.authority, self.client.as_str(), self.category.as_str(), self.purpose, self.operation]
+    }
 }
 
 /// Whether an access was allowed.
@@ -148,27 +155,68 @@ impl AccessLog {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn about(&self, subject: PatientId, limit: u64) -> Result<Vec<Logged>, DbErr> {
-        let rows = access_log::Entity::find()
-            .filter(access_log::Column::Subject.eq(subject.0))
-            .order_by_desc(access_log::Column::AtMicros)
-            .limit(limit)
+    pub async fn about(&self, subject: PatientId, limit: usize) -> Result<Vec<Logged>, DbErr> {
+        let places = access_log_subject::Entity::find()
+            .filter(access_log_subject::Column::Subject.eq(subject.0))
+            .order_by_desc(access_log_subject::Column::AtMicros)
+            // A block that is named here has at least one entry about the subject.
+            .limit(u64::try_from(limit).unwrap_or(u64::MAX))
             .all(self.db.read())
             .await?;
-        Ok(rows.into_iter().map(Logged::from).collect())
+        let mut found = Vec::new();
+        for access_log_subject::Model { month, lane, first_seq, .. } in places {
+            if found.len() >= limit {
+                break;
+            }
+            let block = access_log_block::Entity::find_by_id((month, lane, first_seq));
+            if let Some(row) = block.one(self.db.read()).await? {
+                found.extend(logged(&row).filter(|entry| entry.subject == Some(subject.0)));
+            }
+        }
+        found.sort_by_key(|entry: &Logged| std::cmp::Reverse(entry.at));
+        found.truncate(limit);
+        Ok(found)
     }
 
-    /// Entries of one request, in the order in which they were written: what support looks up.
+    /// Entries of one request, in the order in which they were written: what support looks up. Walks the whole log:
+    /// nothing in it is ordered by request.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn of_request(&self, request_id: Uuid) -> Result<Vec<Logged>, DbErr> {
-        let rows = access_log::Entity::find()
-            .filter(access_log::Column::RequestId.eq(request_id))
-            .order_by_asc(access_log::Column::AtMicros)
+        self.search(|entry| entry.request_id == request_id).await
+    }
+
+    /// The entries that `wanted` picks, in the order in which they were written. Walks the whole log.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn search(&self, wanted: impl Fn(&Logged) -> bool) -> Result<Vec<Logged>, DbErr> {
+        const PAGE: u64 = 64;
+        let mut found = Vec::new();
+        for head in access_log_head::Entity::find()
+            .order_by_asc(access_log_head::Column::Month)
+            .order_by_asc(access_log_head::Column::Lane)
             .all(self.db.read())
-            .await?;
-        Ok(rows.into_iter().map(Logged::from).collect())
+            .await?
+        {
+            let mut from = 0;
+            loop {
+                let blocks = access_log_block::Entity::find()
+                    .filter(access_log_block::Column::Month.eq(head.month))
+                    .filter(access_log_block::Column::Lane.eq(head.lane))
+                    .filter(access_log_block::Column::FirstSeq.gte(from))
+                    .order_by_asc(access_log_block::Column::FirstSeq)
+                    .limit(PAGE)
+                    .all(self.db.read())
+                    .await?;
+                let Some(last) = blocks.last() else { break };
+                from = last.first_seq + 1;
+                found.extend(blocks.iter().flat_map(logged).filter(&wanted));
+            }
+        }
+        found.sort_by_key(|entry: &Logged| entry.at);
+        Ok(found)
     }
 
     /// Walks every chain from its first entry to its head.
@@ -180,18 +228,21 @@ impl AccessLog {
     }
 }
 
-impl From<access_log::Model> for Logged {
-    fn from(row: access_log::Model) -> Self {
-        Self {
-            at: from_micros(row.at_micros),
-            request_id: row.request_id,
-            actor: row.actor,
-            subject: row.subject,
-            authority: row.authority,
-            client: row.client,
-            category: row.category,
-            operation: row.operation,
-            refused: row.refused,
+/// The entries of a block, as many as read back.
+fn logged(row: &access_log_block::Model) -> impl Iterator<Item = Logged> + use<> {
+    let subjects = block::subjects(&row.subjects).unwrap_or_default();
+    block::read(&row.entries, &subjects).0.into_iter().map(|stored| {
+        let [authority, client, category, _, operation] = stored.texts;
+        Logged {
+            at: from_micros(stored.at_micros),
+            request_id: stored.request_id,
+            actor: stored.actor,
+            subject: stored.subject,
+            authority,
+            client,
+            category,
+            operation,
+            refused: stored.refused,
         }
-    }
+    })
 }

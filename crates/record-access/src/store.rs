@@ -70,30 +70,49 @@ pub mod concern {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// One entry of the access log.
-pub mod access_log {
+/// The entries of one commit of the access log.
+pub mod access_log_block {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "access_log")]
+    #[sea_orm(table_name = "access_log_block")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub month: i32,
         #[sea_orm(primary_key, auto_increment = false)]
         pub lane: i16,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub seq: i64,
+        pub first_seq: i64,
+        pub entry_count: i32,
         pub at_micros: i64,
-        pub request_id: Uuid,
-        pub actor: Option<Uuid>,
-        pub subject: Option<Uuid>,
-        pub authority: String,
-        pub client: String,
-        pub category: String,
-        pub purpose: String,
-        pub operation: String,
-        pub refused: Option<String>,
+        pub entries: Vec<u8>,
+        pub subjects: String,
         pub mac: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// In which blocks of the access log a subject is found.
+pub mod access_log_subject {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "access_log_subject")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub at_micros: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub month: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub lane: i16,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub first_seq: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -43,9 +43,17 @@ impl Store {
     /// Lets the access log be changed, as somebody with the database's own password could.
     pub(crate) async fn break_in(&self) {
         let statements: &[&str] = if self.db.backend() == DbBackend::Sqlite {
-            &["DROP TRIGGER access_log_no_update", "DROP TRIGGER access_log_no_delete"]
+            &[
+                "DROP TRIGGER access_log_no_update",
+                "DROP TRIGGER access_log_no_delete",
+                "DROP TRIGGER access_log_subject_no_update",
+                "DROP TRIGGER access_log_subject_no_delete",
+            ]
         } else {
-            &["DROP TRIGGER access_log_append_only ON access_log"]
+            &[
+                "DROP TRIGGER access_log_append_only ON access_log_block",
+                "DROP TRIGGER access_log_subject_append_only ON access_log_subject",
+            ]
         };
         for statement in statements {
             self.db.write().execute_unprepared(statement).await.unwrap();

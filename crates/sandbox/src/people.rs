@@ -8,6 +8,7 @@ mod cast;
 
 use chrono::NaiveDate;
 use record_access::NhsNumber;
+use waiting_times::referral::Pathway;
 
 pub use cast::made_up_people;
 
@@ -108,10 +109,21 @@ pub struct MadeUpReferral {
     pub provider: &'static str,
     /// Treatment function, such as `C_110`.
     pub treatment_function: &'static str,
+    /// Which rules the wait runs by.
+    pub pathway: Pathway,
     /// The clock started this many days before the seeding.
     pub started_days_ago: u16,
-    /// The person was treated this many days before the seeding; nothing while they wait.
-    pub treated_days_ago: Option<u16>,
+    /// How the wait ended; nothing while it goes on.
+    pub ended: Option<MadeUpEnd>,
+}
+
+/// How a made-up wait ended, and how many days before the seeding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeUpEnd {
+    /// Treatment began.
+    Treated(u16),
+    /// No treatment was needed.
+    NotTreated(u16),
 }
 
 /// One line for each of the people of `seed`: the name and what signing in as them shows. Never an NHS number,

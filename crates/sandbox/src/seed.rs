@@ -1,17 +1,15 @@
 //! Files the made-up people and figures through the public doors of the domain crates, as hospitals would.
 
-use std::io::Cursor;
-
 use chrono::{Days, NaiveDate};
 use platform::{SharedClock, london_date};
 use record_access::PatientId;
 use record_access::patients::{Contact, Details, NewPatient, Patients, PersonName, StoreError};
 use waiting_times::model::{ProviderCode, TreatmentFunction};
 use waiting_times::referral::{Filing, ReferralNotice, ReferralStatus};
-use waiting_times::{ImportError, RefusalReason, WaitingTimes, WaitingTimesError};
+use waiting_times::{ImportError, MadeUpFile, RefusalReason, WaitingTimes, WaitingTimesError};
 
-use crate::month::{made_up_month, newest_published};
-use crate::people::{MadeUpPerson, MadeUpReferral, made_up_people};
+use crate::month::{made_up_months, newest_published};
+use crate::people::{MadeUpEnd, MadeUpPerson, MadeUpReferral, made_up_people};
 
 /// The doors the sandbox knocks at.
 pub struct Services<'a> {
@@ -56,19 +54,21 @@ pub enum SeedError {
     /// A referral could not be filed.
     #[error("seeding made-up referrals: {0}")]
     Referrals(#[from] WaitingTimesError),
-    /// The made-up month could not be imported.
+    /// The made-up months could not be imported.
     #[error("seeding made-up figures: {0}")]
     Figures(#[from] ImportError),
-    /// The made-up month could not be written.
+    /// The made-up months could not be written.
     #[error("writing made-up figures: {0}")]
     Month(#[from] std::io::Error),
+    /// Writing them was interrupted.
+    #[error("writing made-up figures was interrupted")]
+    Interrupted,
     /// A code in the cast list is not one.
     #[error("the made-up referral to {0} is not in order")]
     Code(&'static str),
 }
 
-/// The name the made-up month is imported under, and the system the made-up referrals come from.
-const MONTH_NAME: &str = "made-up-month.csv";
+/// The system the made-up referrals come from.
 const SOURCE: &str = "made-up hospital system";
 
 /// Files the people and figures of `seed`, unless they are here, or anyone else is. A seeding that was
@@ -88,7 +88,7 @@ pub async fn seed(services: &Services<'_>, seed: u64) -> Result<Seeded, SeedErro
         }
     }
     let today = london_date(services.clock.now());
-    let made_up_figures = import_month(services.waiting_times, seed, today).await?;
+    let made_up_figures = import_months(services.waiting_times, seed, today).await?;
     let (mut registered, mut referrals) = (0, 0);
     for (place, person) in people.iter().enumerate() {
         let Some(record) = &person.record else { continue };
@@ -108,10 +108,17 @@ async fn is_here(patients: &Patients, person: &MadeUpPerson) -> Result<bool, Sto
     Ok(patients.find(&persona.nhs_number, persona.birth_date).await?.is_some())
 }
 
-/// Imports the made-up month; false where official figures are, which it may not stand beside.
-async fn import_month(waiting_times: &WaitingTimes, seed: u64, today: NaiveDate) -> Result<bool, SeedError> {
-    let month = made_up_month(seed, newest_published(today)?)?;
-    match waiting_times.import_made_up(Cursor::new(month), MONTH_NAME).await {
+/// Imports the made-up months; false where official figures are, which they may not stand beside.
+async fn import_months(waiting_times: &WaitingTimes, seed: u64, today: NaiveDate) -> Result<bool, SeedError> {
+    let newest = newest_published(today)?;
+    let months = tokio::task::spawn_blocking(move || made_up_months(seed, newest))
+        .await
+        .map_err(|_| SeedError::Interrupted)??;
+    let files = months
+        .into_iter()
+        .map(|month| MadeUpFile { name: format!("made-up-{}.csv", month.period), contents: month.file })
+        .collect();
+    match waiting_times.import_made_up_months(files).await {
         Ok(_) => Ok(true),
         Err(ImportError::Refused(refusal)) if refusal.reason == RefusalReason::MadeUpBesideOfficial => {
             Ok(false)
@@ -151,9 +158,11 @@ async fn file(
         provider,
         treatment_function,
         clock_start: days_ago(referral.started_days_ago),
-        status: match referral.treated_days_ago {
+        pathway: referral.pathway,
+        status: match referral.ended {
             None => ReferralStatus::Waiting,
-            Some(days) => ReferralStatus::Treated(days_ago(days)),
+            Some(MadeUpEnd::Treated(days)) => ReferralStatus::Treated(days_ago(days)),
+            Some(MadeUpEnd::NotTreated(days)) => ReferralStatus::ClosedWithoutTreatment(days_ago(days)),
         },
         recorded_at: services.clock.now(),
     };
@@ -163,6 +172,7 @@ async fn file(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
     use chrono::{Duration, TimeZone, Utc};
@@ -174,9 +184,11 @@ mod tests {
         Records, Scopes, category,
     };
     use uuid::Uuid;
+    use waiting_times::ImportOptions;
     use waiting_times::answers::MyWaitsAnswer;
 
     use super::*;
+    use crate::month::made_up_month;
 
     struct Store {
         _folder: tempfile::TempDir,
@@ -238,7 +250,8 @@ mod tests {
         let referrals =
             people.iter().flat_map(|person| &person.record).map(|record| record.referrals.len()).sum();
         assert_eq!(store.seed(5).await, Seeded::Filed { people: everyone, referrals, made_up_figures: true });
-        let mut reasons = std::collections::BTreeMap::<String, usize>::new();
+        let mut reasons = BTreeMap::<String, usize>::new();
+        let mut estimates = BTreeMap::<String, BTreeSet<String>>::new();
         for person in &people {
             let Some(record) = &person.record else {
                 let persona = &person.persona;
@@ -251,11 +264,24 @@ mod tests {
             for referral in &waits.referrals {
                 let statistics = serde_json::to_value(&referral.statistics).unwrap();
                 *reasons.entry(statistics["state"].as_str().unwrap().to_owned()).or_default() += 1;
+                let estimate = serde_json::to_value(&referral.estimate).unwrap();
+                let list = format!("{}/{}", referral.provider.code, referral.treatment_function.code);
+                estimates.entry(estimate["status"].as_str().unwrap().to_owned()).or_default().insert(list);
             }
         }
+        let of = |status: &str| -> Vec<&str> { estimates[status].iter().map(String::as_str).collect() };
+        assert_eq!(of("pooled"), ["RCB/C_100", "RCB/C_150"], "{estimates:?}");
+        assert_eq!(of("low_data"), ["RM1/C_110"], "{estimates:?}");
+        let ended = ["RCB/C_502", "RTH/C_120"];
+        let by_other_rules = ["RRK/X03", "RTH/C_101", "RX1/C_301"];
+        for list in ended.iter().chain(&by_other_rules) {
+            assert!(of("unavailable").contains(list), "{list}: {estimates:?}");
+        }
+        assert_eq!(of("unavailable").len(), 5, "{estimates:?}");
+        assert!(of("ok").len() >= 8, "{estimates:?}");
         assert_eq!(reasons["suppressed"], 1, "{reasons:?}");
-        assert_eq!(reasons["unavailable"], 1, "{reasons:?}");
-        assert_eq!(reasons["available"], referrals - 2, "{reasons:?}");
+        assert_eq!(reasons["unavailable"], 2, "no such list, and mental health: {reasons:?}");
+        assert_eq!(reasons["available"], referrals - 3, "{reasons:?}");
     }
 
     #[tokio::test]
@@ -317,13 +343,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_made_up_month_is_taken_and_gives_way_to_nothing_but_itself() {
+    async fn the_made_up_months_are_taken_and_give_way_to_nothing_but_themselves() {
         let store = Store::new().await;
-        assert!(import_month(&store.waiting_times, 5, a_day()).await.unwrap());
+        assert!(import_months(&store.waiting_times, 5, a_day()).await.unwrap());
         let generation = store.waiting_times.generation();
         assert!(!generation.is_empty());
-        assert!(import_month(&store.waiting_times, 5, a_day()).await.unwrap());
+        assert!(import_months(&store.waiting_times, 5, a_day()).await.unwrap());
         assert_eq!(store.waiting_times.generation(), generation);
+    }
+
+    #[tokio::test]
+    async fn every_made_up_file_passes_the_checks_of_official_ones() {
+        let store = Store::new().await;
+        let folder = tempfile::tempdir().unwrap();
+        for seed in [5, u64::MAX] {
+            for month in made_up_months(seed, newest_published(a_day()).unwrap()).unwrap() {
+                let path = folder.path().join(format!("{seed}-{}.csv", month.period));
+                std::fs::write(&path, month.file).unwrap();
+                let options = ImportOptions { accept_large_change: true, no_fit: true };
+                let report = store.waiting_times.import_file(&path, options).await.unwrap();
+                let odd: Vec<_> =
+                    report.warnings.iter().filter(|found| found.code != "list_unusually_small").collect();
+                assert!(odd.is_empty(), "{odd:?}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -333,7 +376,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("month.csv");
         std::fs::write(&path, made_up_month(9, newest_published(a_day()).unwrap()).unwrap()).unwrap();
-        store.waiting_times.import_file(&path, Default::default()).await.unwrap();
+        store.waiting_times.import_file(&path, ImportOptions::default()).await.unwrap();
         assert!(matches!(store.seed(5).await, Seeded::Filed { made_up_figures: false, .. }));
     }
 }

@@ -3,16 +3,39 @@
 //! Nothing missing is shown as none: a figure that is held back carries its reason, and a list without figures says
 //! why there are none.
 
+mod compare;
+mod directory;
+mod estimate;
+mod estimating;
+mod moved;
+mod ranges;
+mod reasons;
+mod statistics;
+#[cfg(test)]
+mod tests;
+mod waits;
+
 use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::model::{ProviderCode, TreatmentFunction};
-use crate::referral::{Referral, ReferralStatus};
-use crate::search::Provider;
 use crate::snapshot::{ActiveMonth, Origin, Snapshot};
-use crate::statistics::{ListStatistics, SMALLEST_COUNT_SHOWN, Weeks};
+use crate::statistics::{SMALLEST_COUNT_SHOWN, Weeks};
+
+pub(crate) use compare::region;
+pub use compare::{CompareAnswer, ComparedProvider};
+pub use directory::{ProviderAnswer, ProvidersAnswer, SpecialtiesAnswer};
+pub use estimate::{
+    CalibrationAnswer, CalibrationScope, EstimateAnswer, EstimateBasis, EstimateLevel, EstimateStatus,
+    ExitsTested, FiveWeeks, HiddenEstimate, HiddenStatus, Numbers, ProbabilityFigures, RangeEstimate,
+    ReferralEstimate, StandardAnswer, ThreeWeeks, UpperReading,
+};
+pub(crate) use estimating::{Context, Question};
+pub use moved::{Direction, MovedAnswer, MovedReason};
+pub use reasons::*;
+pub use statistics::{ReferralStatistics, StatisticsAnswer};
+pub use waits::{MyWaitsAnswer, PreferencesAnswer, ReferralAnswer, ReferralState};
 
 /// The line the Open Government Licence asks for wherever an official figure is shown.
 pub const ATTRIBUTION: &str =
@@ -44,7 +67,7 @@ pub struct WeeksFigure {
 }
 
 impl WeeksFigure {
-    fn new(weeks: Weeks) -> Self {
+    pub(crate) fn new(weeks: Weeks) -> Self {
         Self { value: rounded(weeks.value, 10.0), open_ended: weeks.open_ended }
     }
 }
@@ -66,7 +89,7 @@ pub enum ListSize {
 }
 
 impl ListSize {
-    fn new(count: u64) -> Self {
+    pub(crate) fn new(count: u64) -> Self {
         if count < SMALLEST_COUNT_SHOWN {
             Self::FewerThan { limit: SMALLEST_COUNT_SHOWN }
         } else {
@@ -117,7 +140,7 @@ pub enum Freshness {
 }
 
 impl Freshness {
-    fn of(age_days: i64) -> Self {
+    pub(crate) fn of(age_days: i64) -> Self {
         if age_days > OLD_AFTER_DAYS {
             Self::Old
         } else if age_days > AGEING_AFTER_DAYS {
@@ -199,106 +222,6 @@ impl FigureMonth {
     }
 }
 
-/// Published figures for one provider and one kind of care: everyone still waiting at the end of the month.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct StatisticsAnswer {
-    /// Who provides the care: the trust or company, not the site.
-    pub provider: Named,
-    /// The kind of care.
-    pub treatment_function: Named,
-    /// The month the figures are from.
-    #[serde(flatten)]
-    pub month: FigureMonth,
-    /// People on the list.
-    pub list_size: ListSize,
-    /// Half of those on the list have waited longer than this so far; null when `suppressed`.
-    pub median_weeks: Option<WeeksFigure>,
-    /// 92 in 100 of those on the list have waited at most this long so far; null when `suppressed`.
-    pub percentile_92_weeks: Option<WeeksFigure>,
-    /// The share of the list that has waited at most 18 weeks, 0 to 1; null when `suppressed`.
-    #[schema(example = 0.614)]
-    pub within_18_weeks_share: Option<f64>,
-    /// Why the figures are null; null when they are given.
-    pub suppressed: Option<Reason>,
-}
-
-impl StatisticsAnswer {
-    /// The figures of one list; `None` when the month has no such list.
-    pub(crate) fn new(
-        month: &ActiveMonth,
-        provider: ProviderCode,
-        treatment_function: TreatmentFunction,
-        today: NaiveDate,
-    ) -> Option<Self> {
-        let ListStatistics { list_size, figures } = month.lists.get(&(provider, treatment_function))?;
-        Some(Self {
-            provider: named_provider(Some(month), provider),
-            treatment_function: named_treatment_function(Some(month), treatment_function),
-            month: FigureMonth::new(month, today),
-            list_size: ListSize::new(*list_size),
-            median_weeks: figures.map(|figures| WeeksFigure::new(figures.median)),
-            percentile_92_weeks: figures.map(|figures| WeeksFigure::new(figures.percentile_92)),
-            within_18_weeks_share: figures.map(|figures| rounded(figures.within_18_weeks, 1000.0)),
-            suppressed: figures.is_none().then_some(TOO_FEW_PATHWAYS),
-        })
-    }
-}
-
-/// What can be said about the list a referral is on.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum ReferralStatistics {
-    /// Figures are given.
-    Available {
-        /// The figures.
-        figures: StatisticsAnswer,
-    },
-    /// The list is known and too small for figures.
-    Suppressed {
-        /// The list, its figures null, with the reason.
-        figures: StatisticsAnswer,
-    },
-    /// There are no figures for this list.
-    Unavailable {
-        /// Why.
-        reason: Reason,
-    },
-}
-
-/// Where a referral stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReferralState {
-    /// Still waiting.
-    Waiting,
-    /// Treatment has begun.
-    Treated,
-    /// The wait ended without treatment.
-    ClosedWithoutTreatment,
-}
-
-/// One referral of the person, and the published figures for the list it is on.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct ReferralAnswer {
-    /// The referral's identifier here.
-    pub id: Uuid,
-    /// Who provides the care.
-    pub provider: Named,
-    /// The kind of care.
-    pub treatment_function: Named,
-    /// The day the 18-week clock started, by the hospital's record.
-    pub clock_start: NaiveDate,
-    /// Where the referral stands.
-    pub status: ReferralState,
-    /// The day the wait ended; null while waiting.
-    pub stopped_on: Option<NaiveDate>,
-    /// Weeks from the clock start to today, or to the day the wait ended; one decimal.
-    #[schema(example = 18.3)]
-    pub weeks_waited: f64,
-    /// The figures for everyone on the same list. They are not a forecast of this person's wait.
-    pub statistics: ReferralStatistics,
-}
-
 /// Whether figures are loaded, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -320,125 +243,6 @@ impl FiguresState {
         match &snapshot.month {
             Some(month) => Self::Loaded { month: FigureMonth::new(month, today) },
             None => Self::NotImported { reason: NO_MONTH_IMPORTED },
-        }
-    }
-}
-
-/// A person's referrals. An empty list means that no hospital has reported a referral to this service.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct MyWaitsAnswer {
-    /// The day, in England, for which weeks and ages are counted.
-    pub as_of: NaiveDate,
-    /// The referrals, those still waiting first, the longest wait first.
-    pub referrals: Vec<ReferralAnswer>,
-    /// The state of the published figures.
-    pub figures: FiguresState,
-}
-
-impl MyWaitsAnswer {
-    pub(crate) fn new(mut referrals: Vec<Referral>, snapshot: &Snapshot, today: NaiveDate) -> Self {
-        referrals.sort_by_key(|referral| {
-            (referral.status != ReferralStatus::Waiting, referral.clock_start, referral.id)
-        });
-        let month = snapshot.month.as_ref();
-        let referrals =
-            referrals.into_iter().filter_map(|referral| referral_answer(&referral, month, today)).collect();
-        Self { as_of: today, referrals, figures: FiguresState::new(snapshot, today) }
-    }
-}
-
-/// The answer for one referral; none for one that was entered in error.
-#[expect(clippy::cast_precision_loss, reason = "days of a life are few")]
-fn referral_answer(
-    referral: &Referral,
-    month: Option<&ActiveMonth>,
-    today: NaiveDate,
-) -> Option<ReferralAnswer> {
-    let status = match referral.status {
-        ReferralStatus::Waiting => ReferralState::Waiting,
-        ReferralStatus::Treated(_) => ReferralState::Treated,
-        ReferralStatus::ClosedWithoutTreatment(_) => ReferralState::ClosedWithoutTreatment,
-        ReferralStatus::EnteredInError => return None,
-    };
-    Some(ReferralAnswer {
-        id: referral.id,
-        provider: named_provider(month, referral.provider),
-        treatment_function: named_treatment_function(month, referral.treatment_function),
-        clock_start: referral.clock_start,
-        status,
-        stopped_on: referral.status.stopped_on(),
-        weeks_waited: rounded(referral.days_waited(today) as f64 / 7.0, 10.0),
-        statistics: referral_statistics(referral, month, today),
-    })
-}
-
-fn referral_statistics(
-    referral: &Referral,
-    month: Option<&ActiveMonth>,
-    today: NaiveDate,
-) -> ReferralStatistics {
-    if referral.treatment_function.is_mental_health() {
-        return ReferralStatistics::Unavailable { reason: NOT_COMPUTED_FOR_MENTAL_HEALTH };
-    }
-    let Some(month) = month else {
-        return ReferralStatistics::Unavailable { reason: NO_MONTH_IMPORTED };
-    };
-    match StatisticsAnswer::new(month, referral.provider, referral.treatment_function, today) {
-        None => ReferralStatistics::Unavailable { reason: NO_FIGURES_FOR_THIS_LIST },
-        Some(figures) if figures.suppressed.is_some() => ReferralStatistics::Suppressed { figures },
-        Some(figures) => ReferralStatistics::Available { figures },
-    }
-}
-
-/// A provider that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ProviderAnswer {
-    /// Its ODS code.
-    pub code: String,
-    /// Its name; null where the figures give none.
-    pub name: Option<String>,
-    /// The body it belongs to, an integrated care board, where the figures name one.
-    pub parent: Option<Named>,
-}
-
-impl ProviderAnswer {
-    pub(crate) fn new(provider: &Provider) -> Self {
-        Self {
-            code: provider.code.to_string(),
-            name: provider.name.clone(),
-            parent: provider
-                .parent_code
-                .map(|code| Named { code: code.to_string(), name: provider.parent_name.clone() }),
-        }
-    }
-}
-
-/// One page of providers that match a search, in the order of their names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ProvidersAnswer {
-    /// The providers.
-    pub providers: Vec<ProviderAnswer>,
-    /// The state of the published figures the providers are from.
-    pub figures: FiguresState,
-}
-
-/// The kinds of care the figures tell apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct SpecialtiesAnswer {
-    /// The treatment functions, in the order of their codes.
-    pub specialties: Vec<Named>,
-    /// The state of the published figures they are from.
-    pub figures: FiguresState,
-}
-
-impl SpecialtiesAnswer {
-    pub(crate) fn new(snapshot: &Snapshot, today: NaiveDate) -> Self {
-        let named = snapshot.month.iter().flat_map(|month| &month.treatment_functions);
-        Self {
-            specialties: named
-                .map(|(code, name)| Named { code: code.to_string(), name: name.clone() })
-                .collect(),
-            figures: FiguresState::new(snapshot, today),
         }
     }
 }

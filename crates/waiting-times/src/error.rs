@@ -21,6 +21,12 @@ pub enum WaitingTimesError {
     /// The month in use has no list for this provider and treatment function.
     #[error("the published figures have no list for this provider and treatment function")]
     NoFiguresForThisList,
+    /// There is no generation of this name to go back to.
+    #[error("there is no generation {0:?} to go back to")]
+    NoSuchGeneration(String),
+    /// No model was fitted yet.
+    #[error("no estimates have been fitted yet")]
+    NoEstimates,
     /// The place to go on from does not read.
     #[error("the position in the list of providers is not valid")]
     PositionInvalid,
@@ -43,8 +49,8 @@ impl WaitingTimesError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Db(_) | Self::NoMonthImported => ErrorKind::StoreUnavailable,
-            Self::NoFiguresForThisList => ErrorKind::NotFound,
+            Self::Db(_) | Self::NoMonthImported | Self::NoEstimates => ErrorKind::StoreUnavailable,
+            Self::NoFiguresForThisList | Self::NoSuchGeneration(_) => ErrorKind::NotFound,
             Self::PositionInvalid => ErrorKind::CursorInvalid,
             Self::Notice(_) | Self::BelongsToAnotherPatient => ErrorKind::BodyInvalid,
             Self::Inconsistent(_) | Self::Answer(_) | Self::Interrupted => ErrorKind::Internal,
@@ -61,6 +67,9 @@ pub enum ImportError {
     /// The file was read; storing it failed, and nothing of it was kept.
     #[error(transparent)]
     Failed(#[from] WaitingTimesError),
+    /// The file is stored; fitting failed, and the generation in use is the one that was.
+    #[error("the file is stored, but its estimates could not be fitted: {0}")]
+    NotFitted(WaitingTimesError),
 }
 
 impl From<DbErr> for ImportError {

@@ -1,16 +1,17 @@
-//! Taking a file in: read and checked whole, then stored in one transaction that ends by switching the pointer.
+//! Taking a file in: read and checked whole, then stored in one transaction. What is in use changes only with the fit
+//! that follows, so that statistics and estimates are always of one month.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
 use chrono::NaiveDate;
-use platform::{crypto, london_date};
-use sea_orm::DatabaseTransaction;
+use platform::london_date;
 use uuid::Uuid;
 
 use crate::WaitingTimes;
 use crate::error::{ImportError, WaitingTimesError};
+use crate::generation::FitOptions;
 use crate::intake::full_extract::{self, ExtractMonth};
 use crate::intake::refusal::{Fault, RefusalReason};
 use crate::model::{BandLayout, Part};
@@ -18,9 +19,6 @@ use crate::report::{HeadlineReport, ImportOutcome, ImportReport, ImportWarning, 
 use crate::snapshot::Origin;
 use crate::statistics::headline;
 use crate::store::months::{self, LiveMonth, NewMonth};
-
-/// Names how figures are computed: part of the generation, so that a change of method is a new generation.
-const METHOD_VERSION: &str = "official-figures-1";
 
 /// A list smaller than this share of the one it replaces is refused, as a fraction.
 const SMALLEST_SHARE_KEPT: (u64, u64) = (3, 4);
@@ -35,7 +33,19 @@ const MOST_WARNINGS: usize = 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
     /// Take a file whose list is more than a quarter smaller than the one it replaces, or than the month beside it.
+    /// Take also a model that differs from the one in use by more than the checks allow.
     pub accept_large_change: bool,
+    /// Only store: what is in use stays, until a fit.
+    pub no_fit: bool,
+}
+
+/// A made-up file in the official layout.
+#[derive(Clone, Debug)]
+pub struct MadeUpFile {
+    /// What to call it in reports.
+    pub name: String,
+    /// The file.
+    pub contents: Vec<u8>,
 }
 
 /// A file that was read and found whole, with its rows made, ready to be stored.
@@ -46,26 +56,54 @@ struct Prepared {
 }
 
 impl WaitingTimes {
-    /// Imports an official full extract: csv, gzip or zip, known by its content. The file is taken or refused whole;
-    /// a refused file leaves everything as it was. The same content twice changes nothing, a revised file replaces
-    /// its month, and the first official month removes all made-up ones.
+    /// Imports an official full extract: csv, gzip or zip, known by its content; then fits and switches to it, unless
+    /// `options` say otherwise. The file is taken or refused whole; a refused file leaves everything as it was. The
+    /// same content twice changes nothing, a revised file replaces its month, and the first official month takes the
+    /// place of all made-up ones.
     ///
     /// # Errors
-    /// [`ImportError::Refused`] with the place and the reason, or [`ImportError::Failed`] when storing failed.
+    /// [`ImportError::Refused`] with the place and the reason, [`ImportError::Failed`] when storing failed, or
+    /// [`ImportError::NotFitted`]. That the fit did not pass its checks is no error: the report says so.
     pub async fn import_file(
         &self,
         path: &Path,
         options: ImportOptions,
     ) -> Result<ImportReport, ImportError> {
+        let mut report = self.store_file(path, options).await?;
+        if !options.no_fit {
+            self.fit_after(std::slice::from_mut(&mut report), &fit_options(options)).await?;
+        }
+        Ok(report)
+    }
+
+    /// The first half of [`Self::import_file`]: the file is stored, and what is in use stays.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn store_file(&self, path: &Path, options: ImportOptions) -> Result<ImportReport, ImportError> {
         let shown = path.display().to_string();
         let name = path.file_name().map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
         let path = path.to_owned();
-        let open = move || {
-            File::open(&path).map_err(|error| {
-                Fault::new(RefusalReason::Unreadable, format!("the file cannot be opened: {error}"))
-            })
-        };
-        self.import(open, shown, name, Origin::Official, options).await
+        self.store(move || open(&path), shown, name, Origin::Official, options).await
+    }
+
+    /// The second half of [`Self::import_file`], for one file or several stored before: fits once, and adds the
+    /// account to the last report.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn fit_after(
+        &self,
+        reports: &mut [ImportReport],
+        options: &FitOptions,
+    ) -> Result<(), ImportError> {
+        let imported = reports.iter().any(|report| report.outcome != ImportOutcome::Unchanged);
+        let fit = self.fit_if_needed(imported, options).await.map_err(ImportError::NotFitted)?;
+        if let (Some(last), Some(fit)) = (reports.last_mut(), fit) {
+            last.generation.clone_from(&fit.in_use);
+            last.fit = Some(fit);
+        }
+        Ok(())
     }
 
     /// Imports made-up figures in the official layout, for the sandbox. Refused when official figures are here.
@@ -77,11 +115,36 @@ impl WaitingTimes {
         contents: impl Read + Seek + Send + 'static,
         name: &str,
     ) -> Result<ImportReport, ImportError> {
-        let options = ImportOptions { accept_large_change: true };
-        self.import(move || Ok(contents), name.to_owned(), name.to_owned(), Origin::MadeUp, options).await
+        let mut report = self.store_made_up(contents, name).await?;
+        self.fit_after(std::slice::from_mut(&mut report), &fit_options(MADE_UP)).await?;
+        Ok(report)
     }
 
-    async fn import<R: Read + Seek>(
+    /// Several made-up files: all are stored, then one model is fitted to them.
+    ///
+    /// # Errors
+    /// As [`Self::import_file`]; the files stored before the error stay stored.
+    pub async fn import_made_up_months(
+        &self,
+        files: Vec<MadeUpFile>,
+    ) -> Result<Vec<ImportReport>, ImportError> {
+        let mut reports = Vec::with_capacity(files.len());
+        for MadeUpFile { name, contents } in files {
+            reports.push(self.store_made_up(Cursor::new(contents), &name).await?);
+        }
+        self.fit_after(&mut reports, &fit_options(MADE_UP)).await?;
+        Ok(reports)
+    }
+
+    async fn store_made_up(
+        &self,
+        contents: impl Read + Seek + Send + 'static,
+        name: &str,
+    ) -> Result<ImportReport, ImportError> {
+        self.store(move || Ok(contents), name.to_owned(), name.to_owned(), Origin::MadeUp, MADE_UP).await
+    }
+
+    async fn store<R: Read + Seek>(
         &self,
         open: impl FnOnce() -> Result<R, Box<Fault>> + Send + 'static,
         file: String,
@@ -101,10 +164,6 @@ impl WaitingTimes {
         .await
         .map_err(|_| WaitingTimesError::Interrupted)??;
         let report = self.keep(prepared, options).await?;
-        if let Err(error) = self.refresh_if_changed().await {
-            // The import stands; the figures are taken up at the next look at the pointer.
-            tracing::warn!(%error, "the imported month could not be loaded yet");
-        }
         metrics::counter!("waiting_times_imports_total", "outcome" => report.outcome.code()).increment(1);
         Ok(report)
     }
@@ -119,7 +178,7 @@ impl WaitingTimes {
         let same_period = live.iter().find(|month| month.period == new.period && month.origin == new.origin);
         if same_period.is_some_and(|month| month.content_sha256 == new.content_sha256) {
             report.outcome = ImportOutcome::Unchanged;
-            report.generation = months::generation(&transaction).await?;
+            report.generation = months::pointer(&transaction).await?.generation;
             return Ok(report);
         }
         check_beside(&new, &live, options).map_err(|fault| fault.in_file(&file))?;
@@ -131,20 +190,34 @@ impl WaitingTimes {
             });
         }
         if new.origin == Origin::Official {
-            report.made_up_months_removed = remove_made_up(&transaction, &live).await?;
+            // They go for good when the first official generation is switched to; until then they are what is in use.
+            for month in live.iter().filter(|month| month.origin == Origin::MadeUp) {
+                months::supersede(&transaction, month.id, now).await?;
+                report.made_up_months_removed += 1;
+            }
         }
         if let Some(replaced) = same_period {
             months::supersede(&transaction, replaced.id, now).await?;
             report.outcome = ImportOutcome::Replaced;
         }
         months::insert(&transaction, new, now).await?;
-        let live = months::live(&transaction).await?;
-        report.generation = generation(&live);
-        let latest = live.last().map(|month| month.id);
-        months::switch(&transaction, &report.generation, latest, now).await?;
+        report.generation = months::pointer(&transaction).await?.generation;
         transaction.commit().await?;
         Ok(report)
     }
+}
+
+/// How made-up figures are imported.
+const MADE_UP: ImportOptions = ImportOptions { accept_large_change: true, no_fit: false };
+
+fn fit_options(options: ImportOptions) -> FitOptions {
+    FitOptions { accept_changes: options.accept_large_change, ..FitOptions::default() }
+}
+
+/// Opens a file for reading.
+pub(crate) fn open(path: &Path) -> Result<File, Box<Fault>> {
+    File::open(path)
+        .map_err(|error| Fault::new(RefusalReason::Unreadable, format!("the file cannot be opened: {error}")))
 }
 
 /// A list cannot be counted before its day. A typing error here would be the latest month for years.
@@ -188,25 +261,6 @@ fn check_beside(new: &NewMonth, live: &[LiveMonth], options: ImportOptions) -> R
     Ok(())
 }
 
-async fn remove_made_up(transaction: &DatabaseTransaction, live: &[LiveMonth]) -> Result<usize, ImportError> {
-    let mut removed = 0;
-    for month in live.iter().filter(|month| month.origin == Origin::MadeUp) {
-        months::remove(transaction, month.id).await?;
-        removed += 1;
-    }
-    months::remove_superseded_made_up(transaction).await?;
-    Ok(removed)
-}
-
-/// The first 12 hexadecimal digits of a hash over the method and the content of all live months.
-fn generation(live: &[LiveMonth]) -> String {
-    let mut contents: Vec<String> =
-        live.iter().map(|month| format!("{}:{}", month.origin.code(), month.content_sha256)).collect();
-    contents.sort_unstable();
-    contents.push(METHOD_VERSION.to_owned());
-    crypto::sha256_hex(contents.join("\n").as_bytes()).chars().take(12).collect()
-}
-
 fn prepare(id: Uuid, month: ExtractMonth, file: String, source_name: String, origin: Origin) -> Prepared {
     let parts: Vec<PartTotal> = Part::ALL
         .into_iter()
@@ -233,6 +287,7 @@ fn prepare(id: Uuid, month: ExtractMonth, file: String, source_name: String, ori
         parts,
         made_up_months_removed: 0,
         generation: String::new(),
+        fit: None,
     };
     let new = NewMonth {
         id,

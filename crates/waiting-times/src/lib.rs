@@ -3,21 +3,28 @@
 //! Words. A *pathway* is one person's wait for one kind of care; its *clock* starts with the referral and stops with
 //! treatment. A *provider* is the trust or company that gives the care; a *treatment function* is the kind of care. A
 //! *list* is everyone still waiting with one provider for one treatment function at the end of a month (part 2 of the
-//! published file). *Bands* count pathways by whole weeks. A *month* is one published file; a *generation* names the
-//! content of all live months, so that an answer cached under it can never be about other figures.
+//! published file). *Bands* count pathways by whole weeks. A *month* is one published file; a *generation* is one
+//! month's statistics and the model fitted on it and the months before it, named by the content of those files, so
+//! that an answer cached under it can never be about other figures.
 //!
 //! [`WaitingTimes`] is the door. Files come in through [`WaitingTimes::import_file`], are read as a stream and taken
-//! or refused whole; answers are made from the latest month, held in memory and swapped in one step.
+//! or refused whole; [`WaitingTimes::fit`] makes a generation of them. Answers are made from the generation in use,
+//! held in memory and swapped in one step.
 //!
-//! The figures describe how long those still waiting have waited so far. They are not a forecast.
+//! Statistics describe how long those still waiting have waited so far; estimates say how much longer people who have
+//! waited so long stayed on the list. Neither is a promise.
 
 pub mod answers;
 mod error;
+pub mod estimates;
+pub mod export;
 pub mod extract_writer;
+mod files;
+mod generation;
 mod import;
 pub mod intake;
 mod keys;
-pub mod model;
+pub use wait_estimator::model;
 pub mod referral;
 pub mod report;
 mod search;
@@ -38,7 +45,12 @@ use answers::{
     FiguresState, MyWaitsAnswer, ProviderAnswer, ProvidersAnswer, SpecialtiesAnswer, StatisticsAnswer,
 };
 pub use error::{ImportError, WaitingTimesError};
-pub use import::ImportOptions;
+pub use files::read_months;
+pub use generation::{
+    EstimatesHealth, FailedCheck, FailedFit, FitAccount, FitOptions, FitOutcome, GenerationSummary,
+    MonthMade, Tested,
+};
+pub use import::{ImportOptions, MadeUpFile};
 pub use intake::refusal::{ImportRefusal, RefusalReason};
 use model::{ProviderCode, TreatmentFunction};
 use referral::{FiledReferral, Filing, ReferralNotice};
@@ -90,7 +102,7 @@ impl WaitingTimes {
         clock: SharedClock,
         random: SharedRandom,
     ) -> Result<Self, WaitingTimesError> {
-        let snapshot = store::months::load(&db).await?;
+        let snapshot = generation::load(&db, &cache, &Snapshot::default()).await?;
         Ok(Self {
             db,
             cache,
@@ -108,11 +120,16 @@ impl WaitingTimes {
     /// When the database does not answer; the figures loaded before stay in use.
     pub async fn refresh_if_changed(&self) -> Result<bool, WaitingTimesError> {
         let _turn = self.reloading.lock().await;
-        if store::months::generation(self.db.read()).await? == self.snapshot().generation {
+        let held = self.snapshot();
+        if store::months::pointer(self.db.read()).await?.generation == held.generation {
             return Ok(false);
         }
-        let snapshot = Arc::new(store::months::load(&self.db).await?);
-        tracing::info!(generation = %snapshot.generation, "waiting-time figures loaded");
+        let snapshot = Arc::new(generation::load(&self.db, &self.cache, &held).await?);
+        tracing::info!(
+            generation = %snapshot.generation,
+            has_model = snapshot.estimates.is_some(),
+            "waiting-time figures loaded"
+        );
         *self.figures.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
         Ok(true)
     }
@@ -249,8 +266,7 @@ impl WaitingTimes {
         snapshot: &Snapshot,
         today: NaiveDate,
     ) -> Result<MyWaitsAnswer, WaitingTimesError> {
-        let referrals = store::referrals::of_patient(self.db.read(), patient).await?;
-        Ok(MyWaitsAnswer::new(referrals, snapshot, today))
+        self.waits_of_person(patient, snapshot, today).await
     }
 
     /// Files what a hospital says about a referral of `patient`. The same notice twice changes nothing, and a notice

@@ -1,6 +1,8 @@
 //! A person's own referrals, as hospitals report them.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::model::{ProviderCode, TreatmentFunction};
@@ -61,6 +63,39 @@ impl ReferralStatus {
     }
 }
 
+/// Which rules a wait runs by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pathway {
+    /// The 18-week standard: what published waiting lists count.
+    #[default]
+    Routine,
+    /// Referred urgently because of suspected cancer: other, shorter standards.
+    SuspectedCancer,
+    /// Planned or surveillance care, due at a set time: on no published waiting list.
+    Planned,
+}
+
+impl Pathway {
+    const ALL: [Self; 3] = [Self::Routine, Self::SuspectedCancer, Self::Planned];
+
+    /// The code used in answers and in the store.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Routine => "routine",
+            Self::SuspectedCancer => "suspected_cancer",
+            Self::Planned => "planned",
+        }
+    }
+
+    /// The inverse of [`Self::code`].
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pathway| pathway.code() == code)
+    }
+}
+
 /// What a hospital says about one referral. `Debug` shows no person: a notice names none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferralNotice {
@@ -74,6 +109,8 @@ pub struct ReferralNotice {
     pub treatment_function: TreatmentFunction,
     /// The day the 18-week clock started, by the hospital's record.
     pub clock_start: NaiveDate,
+    /// Which rules the wait runs by.
+    pub pathway: Pathway,
     /// Where the referral stands.
     pub status: ReferralStatus,
     /// When the source recorded this: of two notices about one referral the later recorded holds.
@@ -127,6 +164,8 @@ pub struct Referral {
     pub treatment_function: TreatmentFunction,
     /// The day the 18-week clock started.
     pub clock_start: NaiveDate,
+    /// Which rules the wait runs by.
+    pub pathway: Pathway,
     /// Where it stands.
     pub status: ReferralStatus,
 }
@@ -177,6 +216,7 @@ mod tests {
             provider: ProviderCode::parse("RXX").unwrap(),
             treatment_function: TreatmentFunction::parse("C_110").unwrap(),
             clock_start: day(2026, 1, 5),
+            pathway: Pathway::Routine,
             status: ReferralStatus::Waiting,
             recorded_at: DateTime::UNIX_EPOCH,
         }
@@ -196,6 +236,15 @@ mod tests {
         assert_eq!(ReferralStatus::from_parts("waiting", Some(stop)), None);
         assert_eq!(ReferralStatus::from_parts("treated", None), None);
         assert_eq!(ReferralStatus::from_parts("lost", None), None);
+    }
+
+    #[test]
+    fn pathways_read_back_as_they_were_written() {
+        for pathway in Pathway::ALL {
+            assert_eq!(Pathway::from_code(pathway.code()), Some(pathway));
+            assert_eq!(serde_json::to_value(pathway).unwrap(), pathway.code());
+        }
+        assert_eq!(Pathway::from_code("urgent"), None);
     }
 
     #[test]
@@ -232,6 +281,7 @@ mod tests {
             provider: ProviderCode::parse("RXX").unwrap(),
             treatment_function: TreatmentFunction::parse("C_110").unwrap(),
             clock_start: day(2026, 1, 1),
+            pathway: Pathway::Routine,
             status: ReferralStatus::Waiting,
         };
         assert_eq!(referral.days_waited(day(2026, 1, 31)), 30);

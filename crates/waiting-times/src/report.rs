@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::generation::FitAccount;
 use crate::statistics::{Headline, Weeks};
 
 /// What an import did.
@@ -124,6 +125,8 @@ pub struct ImportReport {
     pub made_up_months_removed: usize,
     /// The generation in use after the import.
     pub generation: String,
+    /// The fit that followed; null where none did.
+    pub fit: Option<FitAccount>,
 }
 
 impl std::fmt::Display for ImportReport {
@@ -151,6 +154,9 @@ impl std::fmt::Display for ImportReport {
         }
         for warning in &self.warnings {
             writeln!(out, "  warning: {}", warning.message)?;
+        }
+        if let Some(fit) = &self.fit {
+            write!(out, "{fit}")?;
         }
         Ok(())
     }

@@ -146,8 +146,9 @@ async fn every_older_month_is_read_and_the_latest_is_used() {
     let house = support::house().await;
     let mut rows = 0;
     for month in OLDER {
-        let report =
-            house.waiting.import_file(&older(&folder, month), ImportOptions::default()).await.unwrap();
+        // Between the two runs lie four years and a reform: the jump is as published. One fit at the end will do.
+        let options = ImportOptions { accept_large_change: true, no_fit: month != "2015-03" };
+        let report = house.waiting.import_file(&older(&folder, month), options).await.unwrap();
         assert_eq!(
             (report.outcome, report.period.as_str(), report.layout),
             (ImportOutcome::Imported, month, "52-week")

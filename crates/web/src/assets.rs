@@ -1,4 +1,5 @@
-//! What the pages load: one stylesheet, one icon, one script nobody needs. They are part of the binary.
+//! What the pages load: one stylesheet, one icon, one script nobody needs; and the published method, for who wants to
+//! read it. They are part of the binary.
 
 use std::sync::LazyLock;
 
@@ -21,10 +22,13 @@ pub(crate) struct Asset {
 
 macro_rules! asset {
     ($constant:ident, $name:literal, $media_type:literal) => {
+        asset!($constant, $name, $media_type, concat!("../assets/", $name));
+    };
+    ($constant:ident, $name:literal, $media_type:literal, $path:expr) => {
         pub(crate) static $constant: Asset = Asset {
             name: $name,
             media_type: $media_type,
-            content: include_str!(concat!("../assets/", $name)),
+            content: include_str!($path),
             version: LazyLock::new(|| version_of($constant.content)),
         };
     };
@@ -33,8 +37,14 @@ macro_rules! asset {
 asset!(STYLE, "style.css", "text/css; charset=utf-8");
 asset!(ICON, "favicon.svg", "image/svg+xml");
 asset!(SCRIPT, "session.js", "text/javascript; charset=utf-8");
+asset!(
+    METHOD,
+    "waiting-time-method.txt",
+    "text/plain; charset=utf-8",
+    "../../../docs/waiting-time-method.md"
+);
 
-static ALL: [&Asset; 3] = [&STYLE, &ICON, &SCRIPT];
+static ALL: [&Asset; 4] = [&STYLE, &ICON, &SCRIPT, &METHOD];
 
 fn version_of(content: &str) -> String {
     sha256_hex(content.as_bytes()).chars().take(12).collect()
@@ -121,7 +131,7 @@ mod tests {
     #[test]
     fn the_script_stays_small_and_the_files_load_nothing_else() {
         assert!(SCRIPT.content.lines().count() < 60);
-        for asset in ALL {
+        for asset in [&STYLE, &ICON, &SCRIPT] {
             let content = asset.content.replace("http://www.w3.org/2000/svg", "");
             for outside in ["http:", "https:", "url(", "@import", "@font-face"] {
                 assert!(!content.contains(outside), "{} holds {outside}", asset.name);

@@ -155,6 +155,20 @@ fn words(kind: ErrorKind) -> Words {
             links: &[Link { text: "See what you have told us", href: "/account/concerns" }],
             care: false,
         },
+        ErrorKind::PreconditionRequired => Words {
+            heading: "This change did not say what it starts from",
+            happened: &["Nothing was changed."],
+            to_do: &["Open the page again and make the change from there."],
+            links: &[HOME],
+            care: false,
+        },
+        ErrorKind::PreconditionFailed => Words {
+            heading: "This was changed in the meantime",
+            happened: &["It has changed since you opened the page, so your change was not made."],
+            to_do: &["Open the page again, look at what it says now, and make the change from there."],
+            links: &[HOME],
+            care: false,
+        },
         ErrorKind::TooManyRequests => Words {
             heading: "Too many requests in a short time",
             happened: &[

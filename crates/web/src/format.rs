@@ -69,6 +69,25 @@ pub(crate) fn organisation_name(name: &str) -> String {
     words.join(" ")
 }
 
+/// A sentence in which names from the published figures do not shout.
+pub(crate) fn calm(sentence: &str) -> String {
+    let is_loud = |word: &str| {
+        word.chars().filter(|letter| letter.is_alphabetic()).count() > 1
+            && !word.chars().any(char::is_lowercase)
+    };
+    let words: Vec<String> = sentence
+        .split(' ')
+        .map(|word| if is_loud(word) { calm_word(word, false) } else { word.to_owned() })
+        .collect();
+    words.join(" ")
+}
+
+/// A month as the figures write it, `2026-01`, in words: `January 2026`. Anything else stays as it is.
+pub(crate) fn month(month: &str) -> String {
+    NaiveDate::parse_from_str(&format!("{month}-01"), "%Y-%m-%d")
+        .map_or_else(|_| month.to_owned(), |day| day.format("%B %Y").to_string())
+}
+
 fn calm_word(word: &str, first: bool) -> String {
     const SMALL: [&str; 8] = ["and", "at", "for", "in", "of", "on", "the", "with"];
     const TITLES: [&str; 4] = ["St", "Dr", "Mr", "Ltd"];
@@ -173,6 +192,26 @@ mod tests {
             (295, "295 days (about 10 months)"),
         ] {
             assert_eq!(age(days), text);
+        }
+    }
+
+    #[test]
+    fn months_are_named() {
+        for (month, text) in [("2026-01", "January 2026"), ("2014-12", "December 2014"), ("later", "later")] {
+            assert_eq!(super::month(month), text);
+        }
+    }
+
+    #[test]
+    fn names_in_a_sentence_do_not_shout_and_the_rest_stays() {
+        for (sentence, calmed) in [
+            (
+                "people waiting for Ophthalmology at THE OXFORD CLINIC NHS TRUST",
+                "people waiting for Ophthalmology at the Oxford Clinic NHS Trust",
+            ),
+            ("The list has grown by 12 %. A reason.", "The list has grown by 12 %. A reason."),
+        ] {
+            assert_eq!(calm(sentence), calmed);
         }
     }
 

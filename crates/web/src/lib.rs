@@ -16,11 +16,13 @@
 
 mod assets;
 mod concern_form;
+mod dots;
 mod errors;
 mod fault;
 mod format;
 #[cfg(test)]
 mod html_check;
+mod lengths;
 #[cfg(test)]
 mod made_up;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod router_tests;
 mod shell;
 mod views;
 mod visit;
+mod wait_form;
 
 use axum::Router;
 use axum::routing::get;
@@ -87,6 +90,8 @@ pub fn router(state: WebState) -> Router {
         .route("/accessibility", get(pages::plain::accessibility))
         .route("/waiting-times", get(pages::waits::waits))
         .route("/waiting-times/look-up", get(pages::look_up::look_up))
+        .route("/waiting-times/compare", get(pages::compare::compare))
+        .route("/waiting-times/how-we-estimate", get(pages::plain::how_we_estimate))
         .route("/account", get(pages::account::account))
         .route("/account/sessions", get(pages::account::sessions))
         .route("/account/concerns", get(pages::concerns::concerns))

@@ -7,19 +7,22 @@ use record_access::Assurance;
 use uuid::Uuid;
 use waiting_times::answers::{
     ATTRIBUTION, FiguresState, Freshness, MyWaitsAnswer, NO_FIGURES_FOR_THIS_LIST, NO_MONTH_IMPORTED,
-    ReferralAnswer, ReferralState, ReferralStatistics, SourceKind, StatisticsAnswer, TOO_FEW_PATHWAYS,
-    WeeksFigure,
+    NOT_COMPUTED_FOR_PLANNED_CARE, NOT_COMPUTED_FOR_SUSPECTED_CANCER, ReferralAnswer, ReferralEstimate,
+    ReferralState, ReferralStatistics, SourceKind, StatisticsAnswer, TOO_FEW_PATHWAYS, WeeksFigure,
 };
+use waiting_times::referral::Pathway;
 
 use crate::concern_form::{ConcernErrors, ConcernForm};
 use crate::html_check::{Page, TOKEN};
 use crate::made_up::{
     at, available, concern, day, month, named, referral, signed_in, signed_out, statistics, too_few, who,
+    without_numbers,
 };
 use crate::pages::account::{AccountPage, SessionsPage};
 use crate::pages::concerns::ConcernsPage;
 use crate::pages::plain::{
-    AccessibilityPage, CookiesPage, HelpPage, HomePage, SessionEndingPage, SignInPage, SignedOutPage,
+    AccessibilityPage, CookiesPage, HelpPage, HomePage, HowWeEstimatePage, SessionEndingPage, SignInPage,
+    SignedOutPage,
 };
 use crate::pages::waits::WaitsPage;
 use crate::pages::{Refused, RefusedPage};
@@ -85,6 +88,7 @@ fn the_plain_pages_are_whole_for_everybody() {
     for shell in [signed_in(), signed_out(), Shell::new("A page", Place::Elsewhere, Visitor::Unknown)] {
         rendered(&HomePage { shell: shell.clone() });
         rendered(&HelpPage { shell: shell.clone() });
+        rendered(&HowWeEstimatePage { shell: shell.clone() });
         rendered(&CookiesPage { shell: shell.clone() });
         rendered(&AccessibilityPage { shell: shell.clone() });
         rendered(&SignedOutPage { shell: shell.clone() });
@@ -125,7 +129,8 @@ fn figures_come_with_their_date_age_source_and_meaning() {
         assert!(html.contains(text), "{text}");
     }
     assert!(!html.contains("made up, for a demonstration") && !html.contains("These figures are old"));
-    assert_eq!(page.all("table").count(), 1);
+    // The estimate's numbers, and the figures of the list.
+    assert_eq!(page.all("table").count(), 2);
     let about = format!("/account/concerns?category=waiting-times&#38;about={}", Uuid::from_u128(9));
     let about = about.replace("&#38;", "&amp;");
     assert!(page.links_to(&about));
@@ -173,7 +178,7 @@ fn a_list_too_short_and_a_list_unknown_each_say_why() {
     let (page, html) =
         waits(vec![referral(ReferralState::Waiting, ReferralStatistics::Suppressed { figures: too_few() })]);
     assert!(html.contains(TOO_FEW_PATHWAYS.text) && html.contains("fewer than 10 people"));
-    assert_eq!(page.all("table").count(), 0);
+    assert_eq!(page.all("table").count(), 1);
     let old = StatisticsAnswer { month: month(Freshness::Old, SourceKind::Official), ..too_few() };
     let (_, html) =
         waits(vec![referral(ReferralState::Waiting, ReferralStatistics::Suppressed { figures: old })]);
@@ -182,7 +187,7 @@ fn a_list_too_short_and_a_list_unknown_each_say_why() {
         let (page, html) =
             waits(vec![referral(ReferralState::Waiting, ReferralStatistics::Unavailable { reason })]);
         assert!(html.contains(reason.text));
-        assert_eq!(page.all("table").count(), 0);
+        assert_eq!(page.all("table").count(), 1);
     }
 }
 
@@ -248,6 +253,76 @@ fn a_code_without_a_name_is_shown_as_a_code() {
     unnamed.treatment_function.name = None;
     let (_, html) = waits(vec![unnamed]);
     assert!(html.contains("Provider with the code RTH") && html.contains("Kind of care with the code C_110"));
+}
+
+#[test]
+fn the_long_end_is_said_and_drawn_beside_its_numbers() {
+    let official = available(statistics(Freshness::Current, SourceKind::Official));
+    let (page, html) = waits(vec![referral(ReferralState::Waiting, official)]);
+    let order = [
+        "Between about 3 more weeks and 9 more months, for 8 in 10 people",
+        "Of 10 people who have waited as long as you on this list:",
+        "about 5 come off the list within 18 weeks",
+        "about 1 waits longer than 9 months",
+        "<svg",
+        "The same in numbers",
+        "What this counts, and what it does not",
+        "Counting treatment only",
+        "Whose figures these are, and how sure",
+        "79 in 100 people came off the list",
+        "If you are getting worse, tell your GP surgery",
+        "You have waited longer.",
+        "Others on this list",
+    ];
+    let places: Vec<_> =
+        order.iter().map(|text| html.find(text).unwrap_or_else(|| panic!("{text}"))).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(page.links_to("/waiting-times/compare?specialty=C_110&#38;weeks=18"));
+    assert!(page.links_to(crate::views::NHS_CONSTITUTION) && page.links_to("/waiting-times/how-we-estimate"));
+    let lines: Vec<_> = page.all("ul").filter(|list| list.get("class") == Some("of-ten")).collect();
+    assert_eq!(lines[0].text.trim().lines().count(), 3);
+}
+
+#[test]
+fn estimates_can_be_switched_off_and_on_by_a_form() {
+    let official = available(statistics(Freshness::Current, SourceKind::Official));
+    let shown = referral(ReferralState::Waiting, official);
+    let mut hidden = shown.clone();
+    hidden.estimate = crate::made_up::hidden();
+    for (referral, value, button) in
+        [(shown, "no", "Do not show me estimates"), (hidden.clone(), "yes", "Show estimates")]
+    {
+        let (page, html) = waits(vec![referral]);
+        let fields = page.fields_of("/account/preferences");
+        assert_eq!((fields["show_estimates"].as_str(), fields["csrf_token"].as_str()), (value, TOKEN));
+        assert_eq!(fields["return_to"], "/waiting-times");
+        assert!(page.all("button").any(|it| it.text == button));
+        // Whom to tell and what to ask for is said either way.
+        assert!(html.contains("If you are getting worse") && html.contains("You have waited longer."));
+    }
+    let (page, html) = waits(vec![hidden]);
+    assert!(
+        !html.contains("How much longer?") && !html.contains("of 10 people") && page.all("svg").count() == 0
+    );
+    assert!(html.contains("13.6 weeks"), "published figures are no estimates");
+}
+
+#[test]
+fn care_that_no_list_describes_is_shown_beside_none() {
+    for (pathway, reason) in [
+        (Pathway::SuspectedCancer, NOT_COMPUTED_FOR_SUSPECTED_CANCER),
+        (Pathway::Planned, NOT_COMPUTED_FOR_PLANNED_CARE),
+    ] {
+        let official = available(statistics(Freshness::Current, SourceKind::Official));
+        let mut referral = referral(ReferralState::Waiting, official);
+        referral.pathway = pathway;
+        referral.estimate = ReferralEstimate::Shown(Box::new(without_numbers(reason)));
+        let (page, html) = waits(vec![referral]);
+        assert!(html.contains(reason.text) && html.contains("We can give no estimate here."));
+        assert!(!html.contains("You have waited longer.") && !html.contains("13.6 weeks"));
+        assert_eq!((page.all("table").count(), page.all("svg").count()), (0, 0));
+        assert!(html.contains("If you are getting worse"));
+    }
 }
 
 #[test]

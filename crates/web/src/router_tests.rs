@@ -25,7 +25,7 @@ use uuid::Uuid;
 use waiting_times::WaitingTimes;
 use waiting_times::extract_writer::{ExtractGroup, ExtractRow, NamedOrganisation, RowCounts, write_extract};
 use waiting_times::model::{BandLayout, OrganisationCode, Part, Period, TreatmentFunction, WeeklyBands};
-use waiting_times::referral::{ReferralNotice, ReferralStatus};
+use waiting_times::referral::{Pathway, ReferralNotice, ReferralStatus};
 
 use crate::html_check::Page;
 use crate::{ConcernForm, CurrentSession, FinishedPage, WebState};
@@ -157,6 +157,7 @@ impl World {
             treatment_function: TreatmentFunction::parse("C_110").unwrap(),
             clock_start: NaiveDate::from_ymd_opt(2025, 12, 1).unwrap(),
             status: ReferralStatus::Waiting,
+            pathway: Pathway::Routine,
             recorded_at: now(),
         };
         self.state.waiting_times.file_referral(patient, &notice).await.unwrap();
@@ -165,9 +166,11 @@ impl World {
 
     /// A made-up month: two providers; one list with figures, one too short, and one of mental health care.
     async fn import_month(&self) {
-        let of = |count| {
+        let of = |count: u32| {
+            const WEEKS: usize = 40;
             let mut bands = vec![0; BandLayout::To104Weeks.bands()];
-            bands[10] = count;
+            bands[..WEEKS].fill(count / 40);
+            bands[10] += count % 40;
             RowCounts::Bands(WeeklyBands::new(BandLayout::To104Weeks, bands.into()).unwrap(), 0)
         };
         let organisation =
@@ -177,13 +180,14 @@ impl World {
             name,
             counts: of(count),
         };
-        let group = |provider, rows| ExtractGroup {
+        let group_of = |part, provider, rows| ExtractGroup {
             provider,
             provider_parent: None,
             commissioner: organisation("99A", "A COMMISSIONER"),
-            part: Part::Incomplete,
+            part,
             rows,
         };
+        let group = |provider, rows| group_of(Part::Incomplete, provider, rows);
         let mut file = Vec::new();
         let groups = [
             group(
@@ -197,6 +201,11 @@ impl World {
             group(
                 organisation("NT4", "OXBRIDGE CLINIC"),
                 vec![row("C_110", "Trauma and Orthopaedic Service", 60)],
+            ),
+            group_of(
+                Part::CompletedNonAdmitted,
+                organisation("RTH", "OXFORD UNIVERSITY HOSPITALS NHS FOUNDATION TRUST"),
+                vec![row("C_110", "Trauma and Orthopaedic Service", 200)],
             ),
         ];
         write_extract(&mut file, Period::new(2026, 1).unwrap(), BandLayout::To104Weeks, groups).unwrap();
@@ -236,8 +245,17 @@ async fn read(response: Response) -> (Page, String) {
     (Page::checked(&html), html)
 }
 
-const FOR_ALL: [&str; 7] =
-    ["/", "/sign-in", "/signed-out", "/help", "/cookies", "/accessibility", "/waiting-times/look-up"];
+const FOR_ALL: [&str; 9] = [
+    "/",
+    "/sign-in",
+    "/signed-out",
+    "/help",
+    "/cookies",
+    "/accessibility",
+    "/waiting-times/look-up",
+    "/waiting-times/compare",
+    "/waiting-times/how-we-estimate",
+];
 const FOR_SIGNED_IN: [&str; 5] =
     ["/waiting-times", "/account", "/account/sessions", "/account/concerns", "/session-ending"];
 
@@ -361,9 +379,9 @@ async fn a_list_without_figures_says_why() {
         ("ZZ9", "C_110", "have no list for this provider"),
     ] {
         let path = format!("/waiting-times/look-up?provider={provider}&specialty={specialty}");
-        let (page, html) = world.page(&path, None).await;
+        let (_, html) = world.page(&path, None).await;
         assert!(html.contains(why), "{path}");
-        assert_eq!(page.all("table").count(), 0, "{path}");
+        assert!(!html.contains("Have waited 18 weeks or less"), "{path}");
     }
 }
 
@@ -405,6 +423,96 @@ async fn a_question_nobody_can_have_asked_is_a_fault() {
         let response = world.get(&format!("/waiting-times/look-up?{query}"), None).await;
         assert_eq!(response.status().as_u16(), kind.status(), "{query}");
         assert_eq!(response.extensions().get::<Fault>().map(|fault| fault.kind), Some(kind), "{query}");
+    }
+}
+
+const LIST: &str = "/waiting-times/look-up?provider=RTH&specialty=C_110";
+
+#[tokio::test]
+async fn a_list_answers_for_the_wait_that_was_typed_in() {
+    let world = World::new().await;
+    world.import_month().await;
+    let (page, html) = world.page(LIST, None).await;
+    assert_eq!(page.fields_of("/waiting-times/look-up")["weeks"], "");
+    assert!(html.contains("How much longer, by the wait so far"));
+    // 2 February is 3 weeks before the day of the test, and 130 weeks is beyond every band.
+    for (query, text) in [
+        ("&weeks=3", "who have waited 3 weeks"),
+        ("&day=2&month=2&year=2026", "who have waited 3 weeks"),
+        ("&weeks=130", "This is a wait of over two years."),
+        ("&weeks=30", "This wait is longer. You can ask"),
+    ] {
+        let (page, html) = world.page(&format!("{LIST}{query}"), None).await;
+        assert!(html.contains(text), "{query}: {html}");
+        assert!(
+            html.contains("If you are getting worse") && html.contains("This is not a booking."),
+            "{query}"
+        );
+        assert!(
+            page.all("a")
+                .any(|it| it.get("href").is_some_and(|to| to.starts_with("/waiting-times/compare?")))
+        );
+    }
+    for (query, field) in [
+        ("&weeks=many", "#weeks"),
+        ("&weeks=3&day=2", "#weeks"),
+        ("&day=31&month=2&year=2026", "#date"),
+        ("&day=24&month=2&year=2026", "#date"),
+    ] {
+        let (page, _) = world.page(&format!("{LIST}{query}"), None).await;
+        assert!(page.title().starts_with("Error: ") && page.links_to(field), "{query}");
+        assert!(page.elements.iter().any(|it| it.get("aria-invalid") == Some("true")), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn hospitals_are_compared_in_the_order_of_their_names() {
+    let world = World::new().await;
+    let (_, html) = world.page("/waiting-times/compare?specialty=C_110&weeks=20", None).await;
+    assert!(html.contains("so there is nothing to compare"));
+    world.import_month().await;
+    let (page, html) = world.page("/waiting-times/compare?specialty=C_110&weeks=20", None).await;
+    let named: Vec<_> =
+        page.all("label").filter(|it| it.get("for").is_some_and(|id| id.starts_with("provider-"))).collect();
+    let names: Vec<_> = named.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(names, ["Oxbridge Clinic", "Oxford University Hospitals NHS Foundation Trust"]);
+    assert!(html.contains("after a wait of 20 weeks") && html.contains("made up, for a demonstration"));
+    // A row says in every cell what it is, for screens too narrow for columns.
+    let heads: Vec<_> =
+        page.all("th").filter(|it| it.get("scope") == Some("col")).map(|it| it.text.clone()).collect();
+    let cells: Vec<_> = page.all("td").take(4).map(|it| it.get("data-label").unwrap().to_owned()).collect();
+    assert_eq!(cells, heads[1..]);
+
+    let (page, _) = world.page("/waiting-times/compare?specialty=C_110&weeks=20&provider=NT4", None).await;
+    assert_eq!(page.all("tbody").next().unwrap().text.matches("Hospital").count(), 0);
+    assert!(page.links_to("/waiting-times/compare?specialty=C_110&#38;weeks=20"));
+}
+
+#[tokio::test]
+async fn a_comparison_that_lacks_something_says_so_at_its_field() {
+    let world = World::new().await;
+    world.import_month().await;
+    let many = "&provider=RTH".repeat(11);
+    for (query, field) in [
+        ("specialty=&weeks=20", "#specialty"),
+        ("specialty=C_110&weeks=", "#weeks"),
+        ("specialty=C_110&weeks=-1", "#weeks"),
+        (format!("specialty=C_110&weeks=1{many}").as_str(), "#region"),
+    ] {
+        let (page, _) = world.page(&format!("/waiting-times/compare?{query}"), None).await;
+        assert_eq!(page.title(), "Error: Compare hospitals - Front Door", "{query}");
+        assert!(page.links_to(field), "{query}");
+        assert_eq!(page.all("table").count(), 0, "{query}");
+    }
+    for (query, kind) in [
+        ("specialty=C_999&weeks=20", ErrorKind::ParameterInvalid),
+        ("specialty=C_400&weeks=20", ErrorKind::ParameterInvalid),
+        ("specialty=C_110&weeks=20&region=%3Cscript%3E", ErrorKind::ParameterInvalid),
+        ("specialty=C_110&weeks=20&provider=R%20H", ErrorKind::ParameterInvalid),
+        ("specialty=C_110&weeks=20&after=nowhere", ErrorKind::CursorInvalid),
+    ] {
+        let response = world.get(&format!("/waiting-times/compare?{query}"), None).await;
+        assert_eq!(response.status().as_u16(), kind.status(), "{query}");
     }
 }
 

@@ -1,13 +1,23 @@
 //! The services' answers in words for people. Nothing here is a promise, a date to come or a rank; nothing
 //! missing reads as none.
 
+pub(crate) mod compare;
+pub(crate) mod estimate;
+
+use url::form_urlencoded;
 use waiting_times::answers::{
     FigureMonth, FigureSource, FiguresState, Freshness, ListSize, MyWaitsAnswer, Named, Reason,
     ReferralAnswer, ReferralState, ReferralStatistics, SourceKind, StatisticsAnswer, WeeksFigure,
 };
+use waiting_times::referral::Pathway;
 use waiting_times::statistics::STANDARD_WEEKS;
 
 use crate::format;
+use estimate::{EstimateSection, EstimateView};
+
+/// Where the right to be seen within 18 weeks, and to ask to go elsewhere, is written down.
+pub(crate) const NHS_CONSTITUTION: &str =
+    "https://www.gov.uk/government/publications/the-nhs-constitution-for-england";
 
 /// What can be said about one list.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +72,24 @@ pub(crate) struct ReferralView {
     pub(crate) stopped_on: Option<String>,
     pub(crate) waited_label: &'static str,
     pub(crate) waited: String,
+    /// How much longer; none once the wait has ended.
+    pub(crate) estimate: Option<EstimateSection>,
     /// Still waiting, and longer than the standard.
-    pub(crate) past_standard: bool,
-    /// The figures of the list; none once the wait has ended, when they no longer concern the person.
+    pub(crate) past: Option<PastStandard>,
+    /// The figures of the list; none where they do not concern the person: once the wait has ended, and for care that no
+    /// published list describes.
     pub(crate) figures: Option<Figures>,
+}
+
+/// A wait that is longer than the standard, and what can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PastStandard {
+    pub(crate) sentence: &'static str,
+    /// Where the right is written down.
+    pub(crate) right: &'static str,
+    pub(crate) specialty: String,
+    /// The same kind of care at other hospitals.
+    pub(crate) compare: String,
 }
 
 /// What came of looking up a list.
@@ -78,7 +102,7 @@ pub(crate) enum LookUp {
     /// Providers to choose from.
     Found(Found),
     /// One list.
-    List(ListView),
+    List(Box<ListView>),
 }
 
 /// Providers that match.
@@ -102,8 +126,14 @@ pub(crate) struct FoundProvider {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ListView {
     pub(crate) specialty: String,
+    pub(crate) specialty_code: String,
     pub(crate) provider: String,
+    pub(crate) code: String,
     pub(crate) figures: Figures,
+    pub(crate) estimate: Box<EstimateView>,
+    pub(crate) past: Option<PastStandard>,
+    /// The same kind of care at other hospitals.
+    pub(crate) compare: String,
 }
 
 /// A choice of a form.
@@ -125,6 +155,25 @@ pub(crate) fn provider_name(named: &Named) -> String {
 /// The name of a kind of care, or its code where the figures do not name it.
 pub(crate) fn specialty_name(named: &Named) -> String {
     named.name.clone().unwrap_or_else(|| format!("Kind of care with the code {}", named.code))
+}
+
+/// The name of a region, or its code where the figures do not name it.
+pub(crate) fn region_name(named: &Named) -> String {
+    named
+        .name
+        .as_deref()
+        .map_or_else(|| format!("Region with the code {}", named.code), format::organisation_name)
+}
+
+/// The choices of a form, the one that was made marked.
+pub(crate) fn choices(of: &[Named], chosen: Option<&str>, name: impl Fn(&Named) -> String) -> Vec<Choice> {
+    of.iter()
+        .map(|named| Choice {
+            name: name(named),
+            chosen: chosen == Some(named.code.as_str()),
+            code: named.code.clone(),
+        })
+        .collect()
 }
 
 /// The page's first sentence.
@@ -149,6 +198,8 @@ pub(crate) fn intro(answer: &MyWaitsAnswer) -> String {
 /// One referral in words.
 pub(crate) fn referral(answer: &ReferralAnswer) -> ReferralView {
     let waiting = answer.status == ReferralState::Waiting;
+    // Published lists describe no other care.
+    let is_routine = answer.pathway == Pathway::Routine;
     let specialty = specialty_name(&answer.treatment_function);
     ReferralView {
         id: answer.id.to_string(),
@@ -163,8 +214,13 @@ pub(crate) fn referral(answer: &ReferralAnswer) -> ReferralView {
         stopped_on: answer.stopped_on.map(format::date),
         waited_label: if waiting { "Waited so far" } else { "Waited" },
         waited: format::weeks(answer.weeks_waited),
-        past_standard: waiting && is_past_standard(answer.weeks_waited),
-        figures: waiting.then(|| match &answer.statistics {
+        estimate: waiting.then(|| estimate::of_referral(&answer.estimate)),
+        past: (waiting && is_routine)
+            .then(|| {
+                past_standard(answer.weeks_waited, YOURS_IS_PAST, &specialty, &answer.treatment_function.code)
+            })
+            .flatten(),
+        figures: (waiting && is_routine).then(|| match &answer.statistics {
             ReferralStatistics::Available { figures } | ReferralStatistics::Suppressed { figures } => {
                 self::figures(figures)
             }
@@ -174,9 +230,34 @@ pub(crate) fn referral(answer: &ReferralAnswer) -> ReferralView {
     }
 }
 
-/// Weeks come with one decimal: 18.0 may be 18 weeks less a few hours.
-fn is_past_standard(weeks: f64) -> bool {
-    u32::try_from(STANDARD_WEEKS).is_ok_and(|standard| weeks > f64::from(standard))
+/// About the reader's own wait.
+const YOURS_IS_PAST: &str = "The national standard is that 92 in 100 people on a list have waited 18 weeks or less. You have waited longer.";
+/// About a wait that was typed in.
+pub(crate) const THIS_IS_PAST: &str = "The national standard is that 92 in 100 people on a list have waited 18 weeks or less. This wait is longer.";
+
+/// What can be asked for after more than 18 weeks. Weeks come with one decimal: 18.0 may be 18 weeks less a few hours.
+pub(crate) fn past_standard(
+    weeks: f64,
+    sentence: &'static str,
+    specialty: &str,
+    code: &str,
+) -> Option<PastStandard> {
+    u32::try_from(STANDARD_WEEKS).is_ok_and(|standard| weeks > f64::from(standard)).then(|| PastStandard {
+        sentence,
+        right: NHS_CONSTITUTION,
+        specialty: specialty.to_owned(),
+        compare: compare_address(code, Some(weeks)),
+    })
+}
+
+/// The page with one kind of care at other hospitals, the wait so far filled in to the week.
+pub(crate) fn compare_address(code: &str, weeks: Option<f64>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("specialty", code);
+    if let Some(weeks) = weeks {
+        query.append_pair("weeks", &format!("{:.0}", weeks.floor()));
+    }
+    format!("/waiting-times/compare?{}", query.finish())
 }
 
 /// The figures of a list in words.
@@ -220,7 +301,7 @@ pub(crate) fn figures(answer: &StatisticsAnswer) -> Figures {
     }))
 }
 
-fn age_warning(month: &FigureMonth) -> Option<String> {
+pub(crate) fn age_warning(month: &FigureMonth) -> Option<String> {
     let counted_on = format::date(month.period_end);
     let age = format::age(month.age_days);
     match month.freshness {
@@ -253,7 +334,7 @@ fn percentile_92_sentence(percentile: WeeksFigure) -> String {
     }
 }
 
-fn weeks_figure(figure: WeeksFigure) -> String {
+pub(crate) fn weeks_figure(figure: WeeksFigure) -> String {
     if figure.open_ended {
         format!("Not known: more than {:.0} weeks", figure.value)
     } else {
@@ -261,7 +342,7 @@ fn weeks_figure(figure: WeeksFigure) -> String {
     }
 }
 
-fn list_size(size: ListSize) -> String {
+pub(crate) fn list_size(size: ListSize) -> String {
     match size {
         ListSize::Exact { count } => format::count(count),
         ListSize::FewerThan { limit } => format!("fewer than {limit}"),

@@ -34,13 +34,15 @@ enum Kind {
     Record,
 }
 
-const MATRIX: [(&str, Kind); 24] = [
+const MATRIX: [(&str, Kind); 29] = [
     ("ping", Kind::Public),
     ("status", Kind::Public),
     ("getOpenApi", Kind::Public),
     ("getWaitingTimeStatistics", Kind::Public),
     ("findProviders", Kind::Public),
     ("listSpecialties", Kind::Public),
+    ("getWaitingTimeEstimate", Kind::Public),
+    ("compareWaitingTimes", Kind::Public),
     ("beginSignIn", Kind::BrowserFlow),
     ("completeSignIn", Kind::BrowserFlow),
     ("getSession", Kind::Session),
@@ -55,6 +57,9 @@ const MATRIX: [(&str, Kind); 24] = [
     ("endOtherSessionsForm", Kind::Session),
     ("stepUp", Kind::Session),
     ("getMyWaitingTimes", Kind::Record),
+    ("getWaitingTimePreferences", Kind::Record),
+    ("setWaitingTimePreferences", Kind::Record),
+    ("setPreferencesForm", Kind::Record),
     ("getProfile", Kind::Record),
     ("listConcerns", Kind::Record),
     ("raiseConcern", Kind::Record),
@@ -109,6 +114,10 @@ impl Operation {
         let path = self.path.replace("{id}", &Uuid::nil().to_string()).replace("{provider}", "login");
         match self.id.as_str() {
             "getWaitingTimeStatistics" => format!("{path}?provider=RTH&treatment_function=C_120"),
+            "getWaitingTimeEstimate" => {
+                format!("{path}?provider=RTH&treatment_function=C_120&weeks_waited=18")
+            }
+            "compareWaitingTimes" => format!("{path}?treatment_function=C_120&weeks_waited=18"),
             _ => path,
         }
     }
@@ -122,6 +131,10 @@ impl Operation {
                 let key = "idempotency_key=0123456789abcdef";
                 Some((FORM, format!("category=other&text=wrong&about=&{key}")))
             }
+            "setWaitingTimePreferences" => {
+                Some(("application/json", json!({ "show_estimates": true }).to_string()))
+            }
+            "setPreferencesForm" => Some((FORM, "show_estimates=yes".to_owned())),
             "endSessionForm" => Some((FORM, format!("session={}", Uuid::nil()))),
             "signOut" | "extendSessionForm" | "endOtherSessionsForm" | "stepUp" => {
                 Some((FORM, "return_to=%2F".to_owned()))
@@ -140,6 +153,7 @@ impl Operation {
             ("x-csrf-token", &token),
             ("x-request-id", &id),
             ("idempotency-key", &id),
+            ("if-match", "*"),
         ];
         let body = self.body();
         if let Some((kind, _)) = &body {
@@ -282,14 +296,17 @@ async fn each_access_by_its_owner_leaves_one_entry_that_says_who_opened_what() {
             let reply = operation.call(&server, &mut browser, id).await;
             let expected = match operation.id.as_str() {
                 "raiseConcern" => 201,
-                "raiseConcernForm" => 303,
+                "raiseConcernForm" | "setPreferencesForm" => 303,
                 _ => 200,
             };
             assert_eq!(reply.status, expected, "{}: {}", operation.id, reply.body);
             let entered = log.of_request(id).await.unwrap();
             let [entry] = entered.as_slice() else { panic!("{}: {entered:?}", operation.id) };
             let category = match operation.id.as_str() {
-                "getMyWaitingTimes" => "waiting-times",
+                "getMyWaitingTimes"
+                | "getWaitingTimePreferences"
+                | "setWaitingTimePreferences"
+                | "setPreferencesForm" => "waiting-times",
                 "getProfile" => "profile",
                 _ => "concerns",
             };

@@ -244,12 +244,12 @@ async fn nobody_else_sees_them_and_nobody_reads_them_in_the_store() {
     let store = server.stop().await;
     let database = store.connect().await;
     // Row by row, as text, whatever the type of the column.
-    for table in ["concern", "idempotent_request", "access_log"] {
+    for table in ["concern", "idempotent_request", "access_log_block"] {
         let columns = match (table, database.get_database_backend()) {
             (_, DbBackend::Postgres) => format!("encode(convert_to(({table}.*)::text, 'UTF8'), 'escape')"),
             ("concern", _) => "quote(text_sealed) || category || quote(about) || state".to_owned(),
             ("idempotent_request", _) => "quote(body) || quote(key_hash) || quote(request_hash)".to_owned(),
-            _ => "operation || category || authority".to_owned(),
+            _ => "quote(entries) || subjects".to_owned(),
         };
         let sql = format!("SELECT {columns} AS row_text FROM {table}");
         let rows = database

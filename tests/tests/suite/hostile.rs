@@ -92,7 +92,7 @@ async fn an_answer_that_takes_too_long_is_given_up() {
     // Somebody holds what every read of a record must write to.
     let held = server.app().db.write().begin().await.unwrap();
     let lock = match held.get_database_backend() {
-        DbBackend::Postgres => "LOCK TABLE access_log IN EXCLUSIVE MODE",
+        DbBackend::Postgres => "LOCK TABLE access_log_block IN EXCLUSIVE MODE",
         _ => "UPDATE access_log_head SET lane = lane",
     };
     held.execute_unprepared(lock).await.unwrap();

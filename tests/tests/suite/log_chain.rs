@@ -54,29 +54,53 @@ async fn it_is_whole_after_all_that_happened_and_names_the_entry_that_was_change
     // Whoever holds the database's password takes the guard away and whitewashes one entry.
     let database = store.connect().await;
     let backend = database.get_database_backend();
-    let find = "SELECT month, lane, seq FROM access_log WHERE request_id = ";
-    let mark = if backend == DbBackend::Postgres { "$1" } else { "?" };
-    let find = Statement::from_sql_and_values(backend, format!("{find}{mark}"), [ids[1].into()]);
-    let row = database.query_one_raw(find).await.unwrap().unwrap();
+    let blocks = Statement::from_string(
+        backend,
+        "SELECT month, lane, first_seq, entry_count, entries FROM access_log_block",
+    );
+    let id: uuid::Uuid = ids[1];
+    let (row, bytes) = database
+        .query_all_raw(blocks)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| {
+            let bytes: Vec<u8> = row.try_get("", "entries").unwrap();
+            (row, bytes)
+        })
+        .find(|(_, bytes)| bytes.windows(16).any(|window| window == id.as_bytes()))
+        .expect("the request has its entry");
     let month: i32 = row.try_get("", "month").unwrap();
     let lane: i16 = row.try_get("", "lane").unwrap();
-    let seq: i64 = row.try_get("", "seq").unwrap();
-    let change = format!(
-        "UPDATE access_log SET operation = 'getSomethingElse' WHERE month = {month} AND lane = {lane} AND seq = {seq}"
+    let first: i64 = row.try_get("", "first_seq").unwrap();
+    let count: i32 = row.try_get("", "entry_count").unwrap();
+    let from = bytes.windows(16).position(|window| window == id.as_bytes()).unwrap();
+    let at = from + bytes[from..].windows(4).position(|window| window == b"self").unwrap();
+    let mut whitewashed = bytes;
+    whitewashed[at..at + 4].copy_from_slice(b"none");
+    let marks = if backend == DbBackend::Postgres { ["$1", "$2", "$3", "$4"] } else { ["?"; 4] };
+    let change = Statement::from_sql_and_values(
+        backend,
+        format!(
+            "UPDATE access_log_block SET entries = {} WHERE month = {} AND lane = {} AND first_seq = {}",
+            marks[0], marks[1], marks[2], marks[3]
+        ),
+        [whitewashed.into(), month.into(), lane.into(), first.into()],
     );
-    let kept = database.execute_unprepared(&change).await.unwrap_err().to_string();
+    let kept = database.execute_raw(change.clone()).await.unwrap_err().to_string();
     assert!(kept.contains("append-only"), "{kept}");
     let disarm = match backend {
-        DbBackend::Postgres => "DROP TRIGGER access_log_append_only ON access_log",
+        DbBackend::Postgres => "DROP TRIGGER access_log_append_only ON access_log_block",
         _ => "DROP TRIGGER access_log_no_update",
     };
     database.execute_unprepared(disarm).await.unwrap();
-    database.execute_unprepared(&change).await.unwrap();
+    database.execute_raw(change).await.unwrap();
 
     let (whole, report, complained) = verify(&store);
     assert!(!whole);
-    assert_eq!(report["broken"]["month"], month);
-    assert_eq!((&report["broken"]["lane"], &report["broken"]["seq"]), (&json!(lane), &json!(seq)));
+    assert_eq!((&report["broken"]["month"], &report["broken"]["lane"]), (&json!(month), &json!(lane)));
+    let seq = report["broken"]["seq"].as_i64().unwrap();
+    assert!((first..first + i64::from(count)).contains(&seq), "{seq} is not in the block of {first}");
     let named = format!("entry {seq} of chain {month}/{lane}");
     assert!(complained.contains(&named) && complained.lines().count() == 1, "{complained}");
 }
@@ -85,7 +109,7 @@ async fn it_is_whole_after_all_that_happened_and_names_the_entry_that_was_change
 async fn hold(server: &Server) -> sea_orm::DatabaseTransaction {
     let held = server.app().db.write().begin().await.expect("a transaction");
     let lock = match held.get_database_backend() {
-        DbBackend::Postgres => "LOCK TABLE access_log IN EXCLUSIVE MODE",
+        DbBackend::Postgres => "LOCK TABLE access_log_block IN EXCLUSIVE MODE",
         // A write takes the one lock there is.
         _ => "UPDATE access_log_head SET lane = lane",
     };
@@ -119,7 +143,7 @@ async fn without_the_log_no_record_is_opened_and_everything_else_goes_on() {
         assert_eq!(read(&mut browser, path).await.1.status, 200);
     }
     let database = server.store().connect().await;
-    database.execute_unprepared("ALTER TABLE access_log RENAME TO access_log_gone").await.unwrap();
+    database.execute_unprepared("ALTER TABLE access_log_block RENAME TO access_log_gone").await.unwrap();
 
     let people = sandbox::made_up_people(server.app().settings.sandbox.seed);
     let person = &people[0].persona;
@@ -152,7 +176,7 @@ async fn without_the_log_no_record_is_opened_and_everything_else_goes_on() {
     assert_eq!(browser.api(Method::GET, "/v1/sessions", &[]).await.status, 200);
     assert_eq!(browser.api_send(Method::POST, "/v1/session/extend", None).await.status, 200);
 
-    database.execute_unprepared("ALTER TABLE access_log_gone RENAME TO access_log").await.unwrap();
+    database.execute_unprepared("ALTER TABLE access_log_gone RENAME TO access_log_block").await.unwrap();
     for path in RECORD {
         let (_, reply) = read(&mut browser, path).await;
         assert_eq!(reply.status, 200, "it heals by itself: {}", reply.body);

@@ -11,6 +11,7 @@
 mod access;
 mod concerns;
 mod faults;
+mod generations;
 mod hostile;
 mod identity;
 mod leaks;

@@ -8,7 +8,7 @@ use tests::{Browser, Options, Reply, Server};
 use url::Url;
 use uuid::Uuid;
 use waiting_times::model::{ProviderCode, TreatmentFunction};
-use waiting_times::referral::{Filing, ReferralNotice, ReferralStatus};
+use waiting_times::referral::{Filing, Pathway, ReferralNotice, ReferralStatus};
 
 pub(crate) const SOMEONE: &str = "Philomena Quarrybank";
 const LIST: &str = "/v1/waiting-times/statistics?provider=RTH&treatment_function=C_120";
@@ -297,6 +297,7 @@ async fn answers_that_have_not_changed_are_not_sent_again() {
         treatment_function: TreatmentFunction::parse("C_301").unwrap(),
         clock_start: platform::london_date(app.clock.now()),
         status: ReferralStatus::Waiting,
+        pathway: Pathway::Routine,
         recorded_at: app.clock.now(),
     };
     let filed = app.waiting_times.file_referral(patient, &notice).await.unwrap();

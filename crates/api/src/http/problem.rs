@@ -132,8 +132,10 @@ problem_responses! {
     Unauthorized, 401, "Nobody is signed in, or the session has ended.";
     Forbidden, 403, "The caller may not do this: the code says why (assurance, scope, no joined record, or a request that does not come from this site).";
     Missing, 404, "Nothing is here, or nothing that this caller may know of.";
+    Changed, 412, "What was to be changed has changed since it was read: read it again.";
     TooLarge, 413, "The body is larger than the limit.";
     WrongMediaType, 415, "The body is not of a media type this operation takes.";
     KeyReused, 422, "The Idempotency-Key was used before for another request.";
+    Unconditional, 428, "The change does not say, by If-Match, which version it starts from.";
     Unavailable, 503, "The service cannot answer at the moment; Retry-After says when to try again.";
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use utoipa::ToSchema;
+use waiting_times::EstimatesHealth;
 use waiting_times::answers::{FiguresState, Freshness};
 
 use crate::app::App;
@@ -76,7 +77,7 @@ pub struct StatusAnswer {
 /// How the service is
 #[utoipa::path(
     get, path = "/_status", operation_id = "status", tag = "health",
-    description = "Asks each part and says how it is: database, cache, published figures.",
+    description = "Asks each part and says how it is: database, cache, published figures, estimates.",
     security(()),
     responses(
         (status = 200, description = "The service answers; a part may be worse than it should be.", body = StatusAnswer, content_type = "application/health+json"),
@@ -85,9 +86,10 @@ pub struct StatusAnswer {
     )
 )]
 pub async fn status(State(app): State<App>) -> Response {
-    let (database, cache) = tokio::join!(
+    let (database, cache, estimates) = tokio::join!(
         tokio::time::timeout(Duration::from_secs(2), app.db.ping()),
         tokio::time::timeout(Duration::from_secs(1), app.cache.ping()),
+        tokio::time::timeout(Duration::from_secs(2), app.waiting_times.estimates_health()),
     );
     let time = app.clock.now();
     let check =
@@ -98,12 +100,24 @@ pub async fn status(State(app): State<App>) -> Response {
     };
     let cache = match cache {
         Ok(None) => check(Health::Pass, Some("in this process")),
+        Ok(Some(Ok(()))) if app.cache.is_damaged() => {
+            check(Health::Warn, Some("damaged entries were found in the shared cache; answers are made anew"))
+        }
         Ok(Some(Ok(()))) => check(Health::Pass, Some("shared")),
         _ => check(Health::Warn, Some("the shared cache does not answer; answers are made anew")),
     };
     let figures = figures(&app.waiting_times.figures_state(), time);
-    let checks =
-        BTreeMap::from([("database", database), ("cache", cache), ("waiting-times:figures", figures)]);
+    let estimates = match estimates {
+        Ok(Ok(health)) => estimates_check(&health, time),
+        // That the database does not answer is said above.
+        _ => check(Health::Warn, Some("it cannot be told whether the last fit passed")),
+    };
+    let checks = BTreeMap::from([
+        ("database", database),
+        ("cache", cache),
+        ("waiting-times:figures", figures),
+        ("waiting-times:estimates", estimates),
+    ]);
     let worst = checks.values().map(|check| check.status).max().unwrap_or(Health::Pass);
     let answer = StatusAnswer {
         status: worst,
@@ -124,6 +138,12 @@ fn figures(state: &FiguresState, time: DateTime<Utc>) -> CheckAnswer {
         _ => Health::Warn,
     };
     CheckAnswer { status, output: Some(text), time }
+}
+
+/// Estimates that are old or thin are worse than they should be; that is never a reason not to answer.
+fn estimates_check(health: &EstimatesHealth, time: DateTime<Utc>) -> CheckAnswer {
+    let status = if health.remarks.is_empty() { Health::Pass } else { Health::Warn };
+    CheckAnswer { status, output: Some(serde_json::to_string(health).unwrap_or_default()), time }
 }
 
 /// This document

@@ -26,6 +26,7 @@ fn open() -> OpenApiRouter<App> {
         .routes(routes!(waiting_times::get_waiting_time_statistics))
         .routes(routes!(waiting_times::find_providers))
         .routes(routes!(waiting_times::list_specialties))
+        .merge(waiting_times::open())
         .routes(routes!(health::ping))
         .routes(routes!(health::status))
         .routes(routes!(health::get_openapi))
@@ -35,6 +36,7 @@ fn open() -> OpenApiRouter<App> {
 fn guarded() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(waiting_times::get_my_waiting_times))
+        .merge(waiting_times::guarded())
         .routes(routes!(profile::get_profile))
         .routes(routes!(concerns::list_concerns, concerns::raise_concern))
         .routes(routes!(concerns::raise_concern_form))

@@ -1,4 +1,7 @@
-//! How long the lists are, and the person's own waits.
+//! How long the lists are, the person's own waits, and how much longer they may take.
+
+mod estimates;
+mod preferences;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -7,6 +10,8 @@ use platform::{ErrorKind, Fault};
 use record_access::{AccessContext, category};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use waiting_times::answers::{MyWaitsAnswer, ProvidersAnswer, SpecialtiesAnswer, StatisticsAnswer};
 use waiting_times::model::{ProviderCode, TreatmentFunction};
 use waiting_times::{ProviderPosition, WaitingTimesError};
@@ -19,11 +24,26 @@ use crate::http::problem::{ApiFault, BadRequest, Forbidden, Missing, Unauthorize
 
 type Answered = Result<Response, ApiFault>;
 
+/// Routes of estimates that know nobody.
+pub fn open() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(estimates::get_waiting_time_estimate))
+        .routes(routes!(estimates::compare_waiting_times))
+}
+
+/// Routes of estimates behind the guard.
+pub fn guarded() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(preferences::get_waiting_time_preferences, preferences::set_waiting_time_preferences))
+        .routes(routes!(preferences::set_preferences_form))
+}
+
 /// The signed-in person's referrals
 ///
-/// Each referral with the weeks waited so far and the published figures of the list it is on. The figures
-/// describe everybody on that list, not how long this person has still to wait. A referral whose list has no
-/// figures says why; a record without referrals says that none is known here, which is not the same as none.
+/// Each referral with the weeks waited so far, the published figures of the list it is on, and an estimate of how
+/// much longer people who have waited as long are likely to wait, unless the person asked for none. The figures
+/// describe everybody on that list. A referral whose list has no figures says why; a record without referrals
+/// says that none is known here, which is not the same as none.
 #[utoipa::path(
     get, path = "/v1/waiting-times", operation_id = "getMyWaitingTimes", tag = "waiting-times",
     security(("session" = [])),
@@ -85,16 +105,12 @@ pub async fn get_waiting_time_statistics(
     Query(query): Query<StatisticsQuery>,
     asked: HeaderMap,
 ) -> Answered {
-    let wrong = |name: &str| {
-        ApiFault(Fault::new(ErrorKind::ParameterInvalid).detail("This is not a code of its kind.").at(name))
-    };
-    let provider = ProviderCode::parse(&query.provider).ok_or_else(|| wrong("provider"))?;
-    let function =
-        TreatmentFunction::parse(&query.treatment_function).ok_or_else(|| wrong("treatment_function"))?;
+    let not_a_code = |name: &str| wrong(name, "This is not a code of its kind.");
+    let provider = ProviderCode::parse(&query.provider).ok_or_else(|| not_a_code("provider"))?;
+    let function = TreatmentFunction::parse(&query.treatment_function)
+        .ok_or_else(|| not_a_code("treatment_function"))?;
     let answer = app.waiting_times.statistics(provider, function).await.map_err(|error| match *error {
-        WaitingTimesError::NoFiguresForThisList | WaitingTimesError::NoMonthImported => {
-            ApiFault(Fault::new(error.kind()).detail(error.to_string()))
-        }
+        WaitingTimesError::NoFiguresForThisList | WaitingTimesError::NoMonthImported => no_such_list(&error),
         _ => fault_of(error.kind(), error.as_ref()),
     })?;
     Ok(conditional(&answer, Keep::Public, &asked))
@@ -184,6 +200,16 @@ pub async fn list_specialties(State(app): State<App>, asked: HeaderMap) -> Answe
     let answer =
         app.waiting_times.specialties().await.map_err(|error| fault_of(error.kind(), error.as_ref()))?;
     Ok(conditional(&answer, Keep::Public, &asked))
+}
+
+/// A parameter that is not of its form; never says back what was sent.
+fn wrong(name: &str, what: &str) -> ApiFault {
+    ApiFault(Fault::new(ErrorKind::ParameterInvalid).detail(what).at(name))
+}
+
+/// There is no such list, or there are no figures at all: said as it is.
+fn no_such_list(error: &WaitingTimesError) -> ApiFault {
+    ApiFault(Fault::new(error.kind()).detail(error.to_string()))
 }
 
 /// A page's size: between 1 and 100.

@@ -103,20 +103,10 @@ impl Scene {
 
     /// Every entry of the access log: actor told or not, subject, authority, refusal.
     async fn entries(&self) -> Vec<(bool, Option<Uuid>, String, Option<String>)> {
-        use sea_orm::{ConnectionTrait, Statement};
-        let sql = "SELECT actor, subject, authority, refused FROM access_log ORDER BY month, lane, seq";
-        let db = self.world.db.read();
-        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
-        rows.iter()
-            .map(|row| {
-                let actor: Option<Uuid> = row.try_get("", "actor").unwrap();
-                (
-                    actor.is_some(),
-                    row.try_get("", "subject").unwrap(),
-                    row.try_get("", "authority").unwrap(),
-                    row.try_get("", "refused").unwrap(),
-                )
-            })
+        let entries = self.world.log.search(|_| true).await.unwrap();
+        entries
+            .into_iter()
+            .map(|entry| (entry.actor.is_some(), entry.subject, entry.authority, entry.refused))
             .collect()
     }
 
@@ -333,7 +323,7 @@ async fn signing_in_again_ends_the_session_the_browser_had() {
 async fn without_an_entry_in_the_access_log_nobody_signs_in() {
     use sea_orm::ConnectionTrait;
     let scene = Scene::new().await;
-    scene.world.db.write().execute_unprepared("ALTER TABLE access_log RENAME TO gone").await.unwrap();
+    scene.world.db.write().execute_unprepared("ALTER TABLE access_log_block RENAME TO gone").await.unwrap();
     let refused = scene.sign_in(|_| ()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::AccessLogUnavailable);
     assert_eq!(scene.count("session").await, 0);

@@ -1,12 +1,15 @@
 //! The chain: what makes every change to the log visible.
 
+use std::collections::HashSet;
+
 use platform::Db;
 use platform::crypto::{constant_time_eq, hmac_sha256};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::Entry;
-use crate::store::{access_log, access_log_head};
+use super::block::{self, Stored};
+use crate::store::{access_log_block, access_log_head, access_log_subject};
 
 /// What the chain protects, whether it comes from an entry to be written or from a row read back.
 pub(super) struct Facts<'a> {
@@ -31,28 +34,22 @@ impl<'a> Facts<'a> {
             request_id: entry.request_id,
             actor: entry.actor.map(|actor| actor.0),
             subject: entry.subject.map(|subject| subject.0),
-            texts: [
-                &entry.authority,
-                entry.client.as_str(),
-                entry.category.as_str(),
-                entry.purpose,
-                entry.operation,
-            ],
+            texts: entry.texts(),
             refused: entry.outcome.refused(),
         }
     }
 
-    fn read(row: &'a access_log::Model) -> Self {
+    fn read(stored: &'a Stored, month: i32, lane: i16, seq: i64) -> Self {
         Self {
-            month: row.month,
-            lane: row.lane,
-            seq: row.seq,
-            at_micros: row.at_micros,
-            request_id: row.request_id,
-            actor: row.actor,
-            subject: row.subject,
-            texts: [&row.authority, &row.client, &row.category, &row.purpose, &row.operation],
-            refused: row.refused.as_deref(),
+            month,
+            lane,
+            seq,
+            at_micros: stored.at_micros,
+            request_id: stored.request_id,
+            actor: stored.actor,
+            subject: stored.subject,
+            texts: stored.texts.each_ref().map(String::as_str),
+            refused: stored.refused.as_deref(),
         }
     }
 }
@@ -132,81 +129,128 @@ pub(super) async fn verify(db: &Db, key: &[u8; 32]) -> Result<Verdict, DbErr> {
             return Ok(verdict);
         }
     }
-    // A chain whose head was removed would go unseen: every entry must have been walked or come since.
-    let all = access_log::Entity::find().count(db.read()).await?;
-    if all < verdict.entries {
-        let month = heads.last().map_or(0, |head| head.month);
-        verdict.broken =
-            Some(Broken { month, lane: 0, seq: 0, reason: "entries disappear while being read" });
-    } else if let Some(orphan) = orphan(db, &heads).await? {
-        verdict.broken = Some(orphan);
-    }
+    // A chain whose head was removed would go unseen.
+    verdict.broken = orphan(db, &heads).await?;
     Ok(verdict)
 }
 
-/// The first entry that belongs to no chain with a head.
+/// The first block that belongs to no chain with a head.
 async fn orphan(db: &Db, heads: &[access_log_head::Model]) -> Result<Option<Broken>, DbErr> {
-    let chains: Vec<(i32, i16)> = access_log::Entity::find()
+    let chains: Vec<(i32, i16)> = access_log_block::Entity::find()
         .select_only()
-        .column(access_log::Column::Month)
-        .column(access_log::Column::Lane)
+        .column(access_log_block::Column::Month)
+        .column(access_log_block::Column::Lane)
         .distinct()
         .into_tuple()
         .all(db.read())
         .await?;
-    Ok(chains
+    let mut orphans = chains
         .into_iter()
-        .find(|(month, lane)| !heads.iter().any(|head| head.month == *month && head.lane == *lane))
-        .map(|(month, lane)| Broken { month, lane, seq: 0, reason: "the chain has no head" }))
+        .filter(|(month, lane)| !heads.iter().any(|head| head.month == *month && head.lane == *lane));
+    Ok(orphans.next().map(|(month, lane)| Broken { month, lane, seq: 0, reason: "the chain has no head" }))
 }
 
+/// Walks one chain, adding to `entries` what it has proved.
 async fn walk(
     db: &Db,
     key: &[u8; 32],
     head: &access_log_head::Model,
     entries: &mut u64,
 ) -> Result<Option<Broken>, DbErr> {
-    const PAGE: u64 = 2_000;
-    let broken = |seq, reason| Ok(Some(Broken { month: head.month, lane: head.lane, seq, reason }));
-    let mut before = Vec::new();
-    let mut expected = 0;
-    loop {
-        let rows = access_log::Entity::find()
-            .filter(access_log::Column::Month.eq(head.month))
-            .filter(access_log::Column::Lane.eq(head.lane))
-            .filter(access_log::Column::Seq.gte(expected))
-            .order_by_asc(access_log::Column::Seq)
+    const PAGE: u64 = 16;
+    let mut place = Place { month: head.month, lane: head.lane, before: Vec::new(), expected: 0 };
+    // Blocks written since the head was read are walked by the next verification.
+    while place.expected < head.next_seq {
+        let blocks = access_log_block::Entity::find()
+            .filter(access_log_block::Column::Month.eq(head.month))
+            .filter(access_log_block::Column::Lane.eq(head.lane))
+            .filter(access_log_block::Column::FirstSeq.gte(place.expected))
+            .filter(access_log_block::Column::FirstSeq.lt(head.next_seq))
+            .order_by_asc(access_log_block::Column::FirstSeq)
             .limit(PAGE)
             .all(db.read())
             .await?;
-        if rows.is_empty() {
-            break;
+        if blocks.is_empty() {
+            return Ok(Some(place.broken("the chain ends before its head")));
         }
-        for row in rows {
-            // Entries written since the head was read are walked by the next verification.
-            if expected == head.next_seq {
-                break;
+        let found = index_of(db, &blocks).await?;
+        for block in &blocks {
+            if let Err(broken) = place.walk_block(key, block, &found) {
+                return Ok(Some(broken));
             }
-            if row.seq != expected {
-                return broken(expected, "the entry is missing");
-            }
-            let mac = link(key, &before, &Facts::read(&row));
-            if !constant_time_eq(&mac, &row.mac) {
-                return broken(expected, "the entry was changed, or one before it");
-            }
-            before = mac;
-            expected += 1;
-            *entries += 1;
-        }
-        if expected == head.next_seq {
-            break;
+            *entries += u64::from(block.entry_count.unsigned_abs());
         }
     }
-    if expected != head.next_seq {
-        return broken(expected, "the chain ends before its head");
-    }
-    if head.mac.as_deref().unwrap_or_default() != before {
-        return broken(expected, "the head does not fit the last entry");
+    if place.expected != head.next_seq || head.mac.as_deref().unwrap_or_default() != place.before {
+        return Ok(Some(place.broken("the head does not fit the last entry")));
     }
     Ok(None)
+}
+
+/// What the index says of the subjects of `blocks`: which of them is found in which block.
+async fn index_of(db: &Db, blocks: &[access_log_block::Model]) -> Result<HashSet<(Uuid, i64)>, DbErr> {
+    let subjects: HashSet<Uuid> =
+        blocks.iter().filter_map(|block| block::subjects(&block.subjects)).flatten().collect();
+    let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return Ok(HashSet::new()) };
+    let found: Vec<(Uuid, i64)> = access_log_subject::Entity::find()
+        .select_only()
+        .column(access_log_subject::Column::Subject)
+        .column(access_log_subject::Column::FirstSeq)
+        .filter(access_log_subject::Column::Subject.is_in(subjects))
+        .filter(access_log_subject::Column::Month.eq(first.month))
+        .filter(access_log_subject::Column::Lane.eq(first.lane))
+        .filter(access_log_subject::Column::FirstSeq.between(first.first_seq, last.first_seq))
+        .into_tuple()
+        .all(db.read())
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// How far a walk has come.
+struct Place {
+    month: i32,
+    lane: i16,
+    /// The HMAC of the entry before.
+    before: Vec<u8>,
+    /// The place of the entry that comes next.
+    expected: i64,
+}
+
+impl Place {
+    fn broken(&self, reason: &'static str) -> Broken {
+        Broken { month: self.month, lane: self.lane, seq: self.expected, reason }
+    }
+
+    fn walk_block(
+        &mut self,
+        key: &[u8; 32],
+        block: &access_log_block::Model,
+        found: &HashSet<(Uuid, i64)>,
+    ) -> Result<(), Broken> {
+        if block.first_seq != self.expected {
+            return Err(self.broken("the entry is missing"));
+        }
+        let subjects = block::subjects(&block.subjects)
+            .ok_or_else(|| self.broken("the subjects of its block do not read back"))?;
+        let (stored, whole) = block::read(&block.entries, &subjects);
+        for entry in &stored {
+            let mac = link(key, &self.before, &Facts::read(entry, self.month, self.lane, self.expected));
+            if !constant_time_eq(&mac, &entry.mac) {
+                return Err(self.broken("the entry was changed, or one before it"));
+            }
+            self.before = mac;
+            self.expected += 1;
+        }
+        if !whole {
+            return Err(self.broken("the entry does not read back"));
+        }
+        if self.expected != block.first_seq + i64::from(block.entry_count) {
+            return Err(self.broken("the entry is missing"));
+        }
+        if subjects.iter().any(|subject| !found.contains(&(*subject, block.first_seq))) {
+            self.expected = block.first_seq;
+            return Err(self.broken("the index of subjects does not lead to its block"));
+        }
+        Ok(())
+    }
 }

@@ -1,21 +1,22 @@
 //! The one task that writes: entries that wait at the same moment share a commit.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::Datelike;
 use platform::db::lost_a_race;
 use platform::{Db, SharedClock};
-use sea_orm::{DbBackend, DbErr, EntityTrait};
+use sea_orm::{DbBackend, DbErr, EntityTrait, IntoActiveModel};
 use tokio::sync::{mpsc, oneshot};
 
+use super::block::{Block, MOST_ENTRIES};
 use super::chain::{Facts, link};
-use super::insert::{self, MOST_ROWS, Row};
 use super::{AccessLogUnavailable, Entry};
-use crate::store::access_log_head;
+use crate::store::{access_log_block, access_log_head};
 
 /// Chains a month on PostgreSQL: as many instances can commit at the same moment.
 const LANES: i16 = 8;
+/// How often nobody new may arrive, at a turn of the scheduler each, before a commit begins.
+const IDLE_TURNS: usize = 2;
 /// How long a commit may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often a commit is tried on another lane when other instances keep getting there first.
@@ -47,21 +48,9 @@ impl Writer {
 
     /// Writes until the last handle on the log is gone.
     pub(super) async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
-        let mut queue = VecDeque::with_capacity(2 * MOST_ROWS);
-        let mut arrived = Vec::with_capacity(MOST_ROWS);
-        loop {
-            // Those left over are not kept waiting for others to arrive.
-            if queue.is_empty() && waiting.recv_many(&mut arrived, MOST_ROWS).await == 0 {
-                return;
-            }
-            queue.extend(arrived.drain(..));
-            while queue.len() < MOST_ROWS
-                && let Ok(more) = waiting.try_recv()
-            {
-                queue.push_back(more);
-            }
-            let size = insert::rows_at_once(queue.len());
-            let batch: Vec<Waiting> = queue.drain(..size).collect();
+        let mut batch = Vec::with_capacity(MOST_ENTRIES);
+        while waiting.recv_many(&mut batch, MOST_ENTRIES).await > 0 {
+            gather(&mut waiting, &mut batch).await;
             let outcome = match tokio::time::timeout(PATIENCE, self.commit(&batch)).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => self.failed(&batch, &error),
@@ -69,7 +58,7 @@ impl Writer {
             };
             metrics::counter!("access_log_commits_total").increment(1);
             metrics::counter!("access_log_entries_total").increment(batch.len() as u64);
-            for waiting in batch {
+            for waiting in batch.drain(..) {
                 // Whoever stopped waiting was told that nothing happened; an entry too many is no harm.
                 let _ = waiting.done.send(outcome);
             }
@@ -110,8 +99,8 @@ impl Writer {
         Err(DbErr::Custom("every lane of the access log is taken".to_owned()))
     }
 
-    /// Commits `batch` after `head` in one statement, and tells where the chain stands then. The table's key
-    /// keeps two entries from taking the same place; a trigger moves the head along.
+    /// Commits `batch` after `head` as one block, and tells where the chain stands then. The table's key keeps two
+    /// blocks from taking the same place; triggers move the head along and index the subjects.
     async fn commit_after(
         &self,
         head: access_log_head::Model,
@@ -119,13 +108,26 @@ impl Writer {
     ) -> Result<access_log_head::Model, DbErr> {
         let access_log_head::Model { month, lane, next_seq, mac } = head;
         let (mut mac, mut seq) = (mac.unwrap_or_default(), next_seq);
-        let mut rows = Vec::with_capacity(batch.len());
+        let mut block = Block::with_capacity(batch.len());
         for Waiting { entry, at_micros, .. } in batch {
             mac = link(&self.key, &mac, &Facts::of(entry, *at_micros, month, lane, seq));
-            rows.push(Row { month, lane, seq, at_micros: *at_micros, entry, mac: mac.clone() });
+            block.push(entry, *at_micros, &mac);
             seq += 1;
         }
-        insert::insert(self.db.write(), &rows).await?;
+        let (entries, subjects) = block.finish();
+        let row = access_log_block::Model {
+            month,
+            lane,
+            first_seq: next_seq,
+            entry_count: i32::try_from(batch.len()).unwrap_or(i32::MAX),
+            at_micros: batch.last().map_or(0, |waiting| waiting.at_micros),
+            entries,
+            subjects,
+            mac: mac.clone(),
+        };
+        access_log_block::Entity::insert(row.into_active_model())
+            .exec_without_returning(self.db.write())
+            .await?;
         Ok(access_log_head::Model { month, lane, next_seq: seq, mac: Some(mac) })
     }
 
@@ -134,6 +136,21 @@ impl Writer {
         let lane = self.lane;
         let head = access_log_head::Entity::find_by_id((month, lane)).one(self.db.write()).await?;
         Ok(head.unwrap_or(access_log_head::Model { month, lane, next_seq: 0, mac: None }))
+    }
+}
+
+/// Adds those that arrive while others are getting ready to: a commit costs the same for one as for many.
+async fn gather(waiting: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) {
+    let mut idle = 0;
+    while batch.len() < MOST_ENTRIES && idle < IDLE_TURNS {
+        tokio::task::yield_now().await;
+        let before = batch.len();
+        while batch.len() < MOST_ENTRIES
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.push(more);
+        }
+        idle = if batch.len() == before { idle + 1 } else { 0 };
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use chrono::{Days, NaiveDate};
 use platform::{SeededRandom, SharedRandom};
 use record_access::NhsNumber;
+use waiting_times::referral::Pathway;
 
-use super::{MadeUpPerson, MadeUpRecord, MadeUpReferral, Persona, Proofing, Sharing};
+use super::{MadeUpEnd, MadeUpPerson, MadeUpRecord, MadeUpReferral, Persona, Proofing, Sharing};
 
 /// One person, as far as no seed decides.
 struct Part {
@@ -34,21 +35,28 @@ enum Trait {
 }
 
 const fn waiting(provider: &'static str, treatment_function: &'static str, days: u16) -> MadeUpReferral {
-    MadeUpReferral { provider, treatment_function, started_days_ago: days, treated_days_ago: None }
+    MadeUpReferral {
+        provider,
+        treatment_function,
+        pathway: Pathway::Routine,
+        started_days_ago: days,
+        ended: None,
+    }
 }
 
-const fn treated(
-    provider: &'static str,
-    treatment_function: &'static str,
-    days: u16,
-    ago: u16,
-) -> MadeUpReferral {
-    MadeUpReferral { provider, treatment_function, started_days_ago: days, treated_days_ago: Some(ago) }
+impl MadeUpReferral {
+    const fn on(self, pathway: Pathway) -> Self {
+        Self { pathway, ..self }
+    }
+
+    const fn ended(self, end: MadeUpEnd) -> Self {
+        Self { ended: Some(end), ..self }
+    }
 }
 
 /// A person's numbers follow from the place in this list. The first and the last are registered, and the last
 /// has no referrals: their presence tells `seed` whether it has begun and whether it has ended.
-const CAST: [Part; 14] = [
+const CAST: [Part; 17] = [
     Part {
         given: "Philomena",
         family: "Quarrybank",
@@ -59,7 +67,7 @@ const CAST: [Part; 14] = [
         referrals: &[
             waiting("RRK", "C_110", 143),
             waiting("R0A", "C_130", 52),
-            treated("RTH", "C_120", 331, 96),
+            waiting("RTH", "C_120", 331).ended(MadeUpEnd::Treated(96)),
         ],
     },
     Part {
@@ -169,6 +177,37 @@ const CAST: [Part; 14] = [
         trait_: Trait::Passkey,
         shows: "17 or older, one referral made today; signs in with a passkey",
         referrals: &[waiting("RRK", "C_130", 0)],
+    },
+    Part {
+        given: "Hyacinth",
+        family: "Larkenby",
+        born: 1972,
+        level: Proofing::P9,
+        trait_: Trait::None,
+        shows: "one referral, at a hospital with too few months of figures for a sure estimate",
+        referrals: &[waiting("RM1", "C_110", 95)],
+    },
+    Part {
+        given: "Thaddeus",
+        family: "Orrelwick",
+        born: 1995,
+        level: Proofing::P9,
+        trait_: Trait::None,
+        shows: "one referral, for mental health care: no estimate is made for it",
+        referrals: &[waiting("RRK", "X03", 58)],
+    },
+    Part {
+        given: "Clementine",
+        family: "Sedgemantle",
+        born: 1949,
+        level: Proofing::P9,
+        trait_: Trait::None,
+        shows: "three referrals: suspected cancer, planned care, and one that ended without treatment",
+        referrals: &[
+            waiting("RTH", "C_101", 19).on(Pathway::SuspectedCancer),
+            waiting("RX1", "C_301", 240).on(Pathway::Planned),
+            waiting("RCB", "C_502", 210).ended(MadeUpEnd::NotTreated(40)),
+        ],
     },
     Part {
         given: "Octavian",
@@ -316,6 +355,16 @@ mod tests {
             |person: &MadeUpPerson| person.record.as_ref().map_or(0, |record| record.referrals.len());
         assert!(count(&|person| person.record.is_some() && referrals(person) == 0) >= 1);
         assert!(count(&|person| referrals(person) >= 3) >= 1);
+        let all: Vec<&MadeUpReferral> =
+            people.iter().filter_map(|person| person.record.as_ref()).flat_map(|it| &it.referrals).collect();
+        let any = |test: &dyn Fn(&MadeUpReferral) -> bool| all.iter().any(|referral| test(referral));
+        assert!(any(&|it| it.ended.is_none() && (127..365).contains(&it.started_days_ago)), "past 18 weeks");
+        assert!(any(&|it| it.ended.is_none() && it.started_days_ago > 365), "beyond a year");
+        assert!(any(&|it| it.treatment_function == "X03"), "mental health");
+        assert!(any(&|it| it.pathway == Pathway::SuspectedCancer));
+        assert!(any(&|it| it.pathway == Pathway::Planned));
+        assert!(any(&|it| matches!(it.ended, Some(MadeUpEnd::Treated(_)))));
+        assert!(any(&|it| matches!(it.ended, Some(MadeUpEnd::NotTreated(_)))));
         let child = people.iter().find(|person| age(person) < 13).unwrap();
         let parent =
             people.iter().find(|person| Some(&person.persona.sub) == child.child_of.as_ref()).unwrap();

@@ -138,6 +138,97 @@ pub(crate) mod referral {
         pub stopped_on: Option<Date>,
         pub recorded_at_micros: i64,
         pub updated_at_micros: i64,
+        pub pathway: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What the pointer may name: a month's statistics and the model fitted on it.
+pub(crate) mod generation {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "rtt_generation")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub generation: String,
+        pub base_month_id: Uuid,
+        pub origin: String,
+        pub model_version: String,
+        /// Names every chunk of the model with its checksum; null where there is no model.
+        pub header: Option<Vec<u8>>,
+        pub report_json: String,
+        pub calibration_json: Option<String>,
+        pub previous: Option<String>,
+        pub created_at_micros: i64,
+        pub superseded_at_micros: Option<i64>,
+        pub expires_at_micros: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// The part of a generation's model that is about one treatment function.
+pub(crate) mod generation_chunk {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "rtt_generation_chunk")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub generation: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub treatment_function: String,
+        pub bytes: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A fit that did not pass its checks, until a later one does.
+pub(crate) mod fit_failure {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "rtt_fit_failure")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub failure_id: Uuid,
+        /// The name the generation would have had.
+        pub generation: String,
+        pub inputs_json: String,
+        pub failures_json: String,
+        pub at_micros: i64,
+        pub resolved_at_micros: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Whether a person wants to see estimates.
+pub(crate) mod wait_preference {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "wait_preference")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub patient_id: Uuid,
+        pub show_estimates: bool,
+        pub updated_at_micros: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

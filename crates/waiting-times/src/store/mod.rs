@@ -2,5 +2,7 @@
 
 pub(crate) mod codec;
 pub(crate) mod entities;
+pub(crate) mod generations;
 pub(crate) mod months;
+pub(crate) mod preferences;
 pub(crate) mod referrals;

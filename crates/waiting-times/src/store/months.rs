@@ -1,15 +1,15 @@
-//! Months of figures: stored whole, made live by one pointer, read back whole.
+//! Months of figures: stored whole, read back whole, and the pointer to what is in use.
 
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use platform::Db;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Set,
 };
 use uuid::Uuid;
+use wait_estimator::Month;
 
 use super::codec;
 use super::entities::{active, count, month, organisation, treatment_function};
@@ -18,15 +18,13 @@ use crate::intake::cells::Cell;
 use crate::intake::full_extract::Organisation;
 use crate::model::{BandLayout, OrganisationCode, Part, Period, ProviderCode, TreatmentFunction};
 use crate::search::{Provider, ProviderIndex};
-use crate::snapshot::{ActiveMonth, Origin, Snapshot};
+use crate::snapshot::{ActiveMonth, Origin};
 use crate::statistics::list_statistics;
 
 /// The pointer has one row, with this key.
 const POINTER: i32 = 1;
 /// Rows a statement inserts. SQLite takes 32,766 values in one, PostgreSQL 65,535.
 const BATCH: usize = 1_000;
-/// How often a load begins again because the pointer moved under it.
-const LOADS: usize = 5;
 
 /// A month that is live.
 #[derive(Clone, Debug)]
@@ -35,7 +33,18 @@ pub(crate) struct LiveMonth {
     pub(crate) period: Period,
     pub(crate) origin: Origin,
     pub(crate) content_sha256: String,
+    pub(crate) layout: BandLayout,
     pub(crate) list_total: u64,
+}
+
+/// Where the pointer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pointer {
+    /// Blank when nothing is in use.
+    pub(crate) generation: String,
+    /// The month whose statistics are in use.
+    pub(crate) month_id: Option<Uuid>,
+    pub(crate) changed_at_micros: i64,
 }
 
 /// A month about to be stored. Made before the transaction begins, so that the writer is held only for the inserts.
@@ -124,6 +133,7 @@ pub(crate) async fn live(db: &impl ConnectionTrait) -> Result<Vec<LiveMonth>, Wa
                 period: stored_period(row.period_month)?,
                 origin: stored_origin(&row.origin)?,
                 content_sha256: row.content_sha256,
+                layout: stored_layout(&row.layout)?,
                 list_total: u64::try_from(row.list_total).unwrap_or_default(),
             })
         })
@@ -145,9 +155,8 @@ pub(crate) async fn was_superseded(
     Ok(found.is_some())
 }
 
-/// Retires a live month: its counts go, that it was here stays.
+/// Retires a live month: that it was here stays. Its counts stay for as long as a generation is about it.
 pub(crate) async fn supersede(db: &impl ConnectionTrait, id: Uuid, now_micros: i64) -> Result<(), DbErr> {
-    delete_figures(db, id).await?;
     month::Entity::update_many()
         .col_expr(month::Column::SupersededAtMicros, Expr::value(now_micros))
         .filter(month::Column::MonthId.eq(id))
@@ -156,20 +165,28 @@ pub(crate) async fn supersede(db: &impl ConnectionTrait, id: Uuid, now_micros: i
     Ok(())
 }
 
-/// Removes a month without a trace: for made-up figures, when official ones come.
-pub(crate) async fn remove(db: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
-    delete_figures(db, id).await?;
-    month::Entity::delete_many().filter(month::Column::MonthId.eq(id)).exec(db).await?;
+/// Removes every made-up month without a trace. The generations about them must have gone before.
+pub(crate) async fn remove_made_up(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let rows = month::Entity::find().filter(month::Column::Origin.eq(Origin::MadeUp.code())).all(db).await?;
+    for row in rows {
+        delete_figures(db, row.month_id).await?;
+        month::Entity::delete_by_id(row.month_id).exec(db).await?;
+    }
     Ok(())
 }
 
-/// Removes what is left of made-up months that had been replaced.
-pub(crate) async fn remove_superseded_made_up(db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    month::Entity::delete_many()
-        .filter(month::Column::Origin.eq(Origin::MadeUp.code()))
+/// Drops the counts of retired months that are not in `needed`.
+pub(crate) async fn drop_retired_figures(db: &impl ConnectionTrait, needed: &[Uuid]) -> Result<(), DbErr> {
+    let retired: Vec<Uuid> = month::Entity::find()
+        .select_only()
+        .column(month::Column::MonthId)
         .filter(month::Column::SupersededAtMicros.is_not_null())
-        .exec(db)
+        .into_tuple()
+        .all(db)
         .await?;
+    for id in retired.into_iter().filter(|id| !needed.contains(id)) {
+        delete_figures(db, id).await?;
+    }
     Ok(())
 }
 
@@ -216,11 +233,11 @@ async fn insert_batches<A: ActiveModelTrait>(db: &impl ConnectionTrait, rows: Ve
     }
 }
 
-/// Points at the latest live month under a new generation: the last statement of an import.
+/// Points at a generation and its month: the last statement of a switch.
 pub(crate) async fn switch(
     db: &impl ConnectionTrait,
     generation: &str,
-    month_id: Option<Uuid>,
+    month_id: Uuid,
     now_micros: i64,
 ) -> Result<(), DbErr> {
     active::Entity::update_many()
@@ -233,45 +250,35 @@ pub(crate) async fn switch(
     Ok(())
 }
 
-/// The generation the pointer names now; blank when no month was ever imported.
-pub(crate) async fn generation(db: &impl ConnectionTrait) -> Result<String, WaitingTimesError> {
-    Ok(pointer(db).await?.generation)
-}
-
-async fn pointer(db: &impl ConnectionTrait) -> Result<active::Model, WaitingTimesError> {
-    active::Entity::find_by_id(POINTER)
+/// Where the pointer stands now.
+pub(crate) async fn pointer(db: &impl ConnectionTrait) -> Result<Pointer, WaitingTimesError> {
+    let row = active::Entity::find_by_id(POINTER)
         .one(db)
         .await?
-        .ok_or(WaitingTimesError::Inconsistent("the pointer to the active month is missing"))
+        .ok_or(WaitingTimesError::Inconsistent("the pointer to the active month is missing"))?;
+    Ok(Pointer {
+        generation: row.generation,
+        month_id: row.month_id,
+        changed_at_micros: row.changed_at_micros,
+    })
 }
 
-/// Reads the month in use into memory. Rows under one generation never change, so what was read is whole if the
-/// pointer still stands where it stood.
-pub(crate) async fn load(db: &Db) -> Result<Snapshot, WaitingTimesError> {
-    for _ in 0..LOADS {
-        let before = pointer(db.read()).await?;
-        let month = match before.month_id {
-            Some(id) => load_month(db.read(), id).await,
-            None => Ok(None),
-        };
-        let after = pointer(db.read()).await?;
-        // All of it: the same generation may have come back under another month in the meantime.
-        if after != before {
-            continue;
-        }
-        let month = month?;
-        if before.month_id.is_some() && month.is_none() {
-            return Err(WaitingTimesError::Inconsistent("the active month is missing"));
-        }
-        return Ok(Snapshot { generation: before.generation, month });
-    }
-    Err(WaitingTimesError::Inconsistent("the active month changes faster than it can be read"))
-}
-
-async fn load_month(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<ActiveMonth>, WaitingTimesError> {
+/// The calendar month and the origin of a stored month.
+pub(crate) async fn period_and_origin(
+    db: &impl ConnectionTrait,
+    id: Uuid,
+) -> Result<Option<(Period, Origin)>, WaitingTimesError> {
     let Some(row) = month::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
-    let layout = BandLayout::from_code(&row.layout)
-        .ok_or(WaitingTimesError::Inconsistent("a stored layout is not known"))?;
+    Ok(Some((stored_period(row.period_month)?, stored_origin(&row.origin)?)))
+}
+
+/// Reads what answers need of a month into memory; none if it is not there.
+pub(crate) async fn load(
+    db: &impl ConnectionTrait,
+    id: Uuid,
+) -> Result<Option<ActiveMonth>, WaitingTimesError> {
+    let Some(row) = month::Entity::find_by_id(id).one(db).await? else { return Ok(None) };
+    let layout = stored_layout(&row.layout)?;
     Ok(Some(ActiveMonth {
         period: stored_period(row.period_month)?,
         origin: stored_origin(&row.origin)?,
@@ -285,6 +292,50 @@ async fn load_month(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Active
             .map(|row| Ok((stored_treatment_function(&row.code)?, row.name)))
             .collect::<Result<_, WaitingTimesError>>()?,
     }))
+}
+
+/// Reads all weekly counts of a month, dense, for fitting.
+pub(crate) async fn load_counts(
+    db: &impl ConnectionTrait,
+    month: &LiveMonth,
+) -> Result<Month, WaitingTimesError> {
+    let rows: Vec<(i16, String, String, Option<Vec<u8>>)> = count::Entity::find()
+        .select_only()
+        .column(count::Column::Part)
+        .column(count::Column::ProviderCode)
+        .column(count::Column::TreatmentFunction)
+        .column(count::Column::Bands)
+        .filter(count::Column::MonthId.eq(month.id))
+        .filter(count::Column::Bands.is_not_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    let mut counts = Month::new(month.period, month.layout, month.content_sha256.clone());
+    for (part, provider, function, bands) in rows {
+        let part = usize::try_from(part).ok().and_then(|index| Part::ALL.get(index).copied());
+        let bands = bands.and_then(|bytes| codec::decode(month.layout, &bytes));
+        let (Some(part), Some(bands)) = (part, bands) else {
+            return Err(WaitingTimesError::Inconsistent("stored bands do not read back"));
+        };
+        let (provider, function) = (stored_provider(&provider)?, stored_treatment_function(&function)?);
+        counts
+            .add(provider, function, part, bands.counts())
+            .map_err(|_| WaitingTimesError::Inconsistent("stored bands are not those of their layout"))?;
+    }
+    let parents: Vec<(String, Option<String>)> = organisation::Entity::find()
+        .select_only()
+        .column(organisation::Column::Code)
+        .column(organisation::Column::ParentCode)
+        .filter(organisation::Column::MonthId.eq(month.id))
+        .into_tuple()
+        .all(db)
+        .await?;
+    for (code, parent) in parents {
+        if let Some(parent) = parent.as_deref().and_then(OrganisationCode::parse) {
+            counts.set_region(stored_provider(&code)?, parent);
+        }
+    }
+    Ok(counts)
 }
 
 async fn load_lists(
@@ -335,7 +386,11 @@ fn stored_period(first_day: NaiveDate) -> Result<Period, WaitingTimesError> {
     Period::containing(first_day).ok_or(WaitingTimesError::Inconsistent("a stored period is not a month"))
 }
 
-fn stored_origin(code: &str) -> Result<Origin, WaitingTimesError> {
+fn stored_layout(code: &str) -> Result<BandLayout, WaitingTimesError> {
+    BandLayout::from_code(code).ok_or(WaitingTimesError::Inconsistent("a stored layout is not known"))
+}
+
+pub(crate) fn stored_origin(code: &str) -> Result<Origin, WaitingTimesError> {
     Origin::from_code(code).ok_or(WaitingTimesError::Inconsistent("a stored origin is not known"))
 }
 

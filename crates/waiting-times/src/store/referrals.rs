@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::entities::referral;
 use super::months::{stored_provider, stored_treatment_function};
 use crate::error::WaitingTimesError;
-use crate::referral::{FiledReferral, Filing, Referral, ReferralNotice, ReferralStatus};
+use crate::referral::{FiledReferral, Filing, Pathway, Referral, ReferralNotice, ReferralStatus};
 
 /// The referrals in one patient's record.
 pub(crate) async fn of_patient(
@@ -27,6 +27,8 @@ pub(crate) async fn of_patient(
                 clock_start: row.clock_start,
                 status: ReferralStatus::from_parts(&row.status, row.stopped_on)
                     .ok_or(WaitingTimesError::Inconsistent("a stored referral status does not read back"))?,
+                pathway: Pathway::from_code(&row.pathway)
+                    .ok_or(WaitingTimesError::Inconsistent("a stored referral pathway does not read back"))?,
             })
         })
         .collect()
@@ -61,6 +63,7 @@ pub(crate) async fn file(
         && known.treatment_function == notice.treatment_function.as_str()
         && known.clock_start == notice.clock_start
         && known.status == notice.status.code()
+        && known.pathway == notice.pathway.code()
         && known.stopped_on == notice.status.stopped_on();
     let filing = if same { Filing::Unchanged } else { Filing::Updated };
     let recorded = notice.recorded_at.timestamp_micros();
@@ -73,6 +76,7 @@ pub(crate) async fn file(
     changed.clock_start = Set(notice.clock_start);
     changed.status = Set(notice.status.code().to_owned());
     changed.stopped_on = Set(notice.status.stopped_on());
+    changed.pathway = Set(notice.pathway.code().to_owned());
     changed.recorded_at_micros = Set(recorded);
     changed.updated_at_micros = Set(now_micros);
     changed.update(transaction).await?;
@@ -92,5 +96,6 @@ fn row(patient: PatientId, notice: &ReferralNotice, id: Uuid, now_micros: i64) -
         stopped_on: Set(notice.status.stopped_on()),
         recorded_at_micros: Set(notice.recorded_at.timestamp_micros()),
         updated_at_micros: Set(now_micros),
+        pathway: Set(notice.pathway.code().to_owned()),
     }
 }

@@ -50,10 +50,13 @@ pub async fn house() -> House {
 impl House {
     /// Another instance of the service on the same database, with a cache of its own.
     pub async fn another_instance(&self) -> WaitingTimes {
+        self.instance_with(Cache::in_process(1 << 20)).await
+    }
+
+    /// Another instance with this cache.
+    pub async fn instance_with(&self, cache: Cache) -> WaitingTimes {
         let clock = Arc::new(self.clock.clone());
-        WaitingTimes::new(self.db.clone(), Cache::in_process(1 << 20), clock, Arc::new(OsRandom))
-            .await
-            .unwrap()
+        WaitingTimes::new(self.db.clone(), cache, clock, Arc::new(OsRandom)).await.unwrap()
     }
 
     /// Registers a made-up person.
@@ -97,8 +100,30 @@ pub type List<'a> = (&'a str, &'a str, &'a [(usize, u32)]);
 
 /// A month in the official layout with these waiting lists and nothing else. Lists of one provider stand together.
 pub fn month(year: i32, month: u32, lists: &[List<'_>]) -> Vec<u8> {
-    let layout = BandLayout::To104Weeks;
-    let groups = lists.chunk_by(|one, other| one.0 == other.0).map(|lists| ExtractGroup {
+    let mut out = Vec::new();
+    let period = Period::new(year, month).unwrap();
+    write_extract(&mut out, period, BandLayout::To104Weeks, groups(Part::Incomplete, lists)).unwrap();
+    out
+}
+
+/// A month of two providers whose queues move as queues do: of those who have waited so long a share leaves each week,
+/// six in seven of them treated. `people` join each list a week. Everything a model needs is there.
+pub fn moving_month(year: i32, month: u32, people: u32) -> Vec<u8> {
+    let weekly = |scale: f64| -> Vec<(usize, u32)> {
+        let at = |week: i32| f64::from(people) * scale * 0.95_f64.powi(week);
+        (0..104).map(|week: i32| (week as usize, at(week).round() as u32)).collect()
+    };
+    let (list, treated) = (weekly(1.0), weekly(0.05 * 30.5 / 7.0 * 6.0 / 7.0));
+    let of = |counts| -> [List<'_>; 2] { [("RXA", "C_110", counts), ("RXB", "C_110", counts)] };
+    let (lists, treated) = (of(&list), of(&treated));
+    let all = groups(Part::CompletedNonAdmitted, &treated).chain(groups(Part::Incomplete, &lists));
+    let mut out = Vec::new();
+    write_extract(&mut out, Period::new(year, month).unwrap(), BandLayout::To104Weeks, all).unwrap();
+    out
+}
+
+fn groups<'a>(part: Part, lists: &'a [List<'a>]) -> impl Iterator<Item = ExtractGroup<'a>> {
+    lists.chunk_by(|one, other| one.0 == other.0).map(move |lists| ExtractGroup {
         provider: NamedOrganisation {
             code: OrganisationCode::parse(lists[0].0).unwrap(),
             name: if lists[0].0 == "RXA" { "MADE-UP HOSPITALS TRUST" } else { "OTHER MADE-UP CLINIC" },
@@ -108,12 +133,12 @@ pub fn month(year: i32, month: u32, lists: &[List<'_>]) -> Vec<u8> {
             code: OrganisationCode::parse("00A").unwrap(),
             name: "COMMISSIONER",
         },
-        part: Part::Incomplete,
-        rows: lists.iter().map(|(_, function, counts)| row(layout, function, counts)).collect(),
-    });
-    let mut out = Vec::new();
-    write_extract(&mut out, Period::new(year, month).unwrap(), layout, groups).unwrap();
-    out
+        part,
+        rows: lists
+            .iter()
+            .map(|(_, function, counts)| row(BandLayout::To104Weeks, function, counts))
+            .collect(),
+    })
 }
 
 fn row(layout: BandLayout, function: &str, counts: &[(usize, u32)]) -> ExtractRow<'static> {

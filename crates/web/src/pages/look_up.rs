@@ -1,4 +1,4 @@
-//! The published figures of any list, for anybody.
+//! The published figures of any list and the estimates made from them, for anybody.
 
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
@@ -17,8 +17,10 @@ use crate::WebState;
 use crate::fault::PageFault;
 use crate::pages::concerns::FieldError;
 use crate::shell::{Place, Shell, respond};
+use crate::views::estimate::{Voice, estimate_view};
 use crate::views::{self, Choice, Found, FoundProvider, ListView, LookUp};
 use crate::visit::Visit;
+use crate::wait_form::{WaitErrors, WaitForm};
 
 /// Providers on one page.
 const PROVIDERS: usize = 20;
@@ -36,6 +38,11 @@ pub(crate) struct LookUpQuery {
     provider: Option<String>,
     /// Where the list of providers goes on.
     after: Option<String>,
+    /// How long the wait has been, beside a provider.
+    #[serde(flatten)]
+    wait: WaitForm,
+    /// Present when the hospital has decided to admit the person.
+    decided: Option<String>,
 }
 
 #[derive(Template)]
@@ -48,6 +55,9 @@ pub(crate) struct LookUpPage {
     pub(crate) specialty_error: Option<&'static str>,
     pub(crate) errors: Vec<FieldError>,
     pub(crate) outcome: LookUp,
+    pub(crate) wait: WaitForm,
+    pub(crate) wait_errors: WaitErrors,
+    pub(crate) decided: bool,
 }
 
 /// `GET /waiting-times/look-up`.
@@ -73,6 +83,9 @@ pub(crate) struct Asked {
     specialties: SpecialtiesAnswer,
     name_error: Option<&'static str>,
     specialty_error: Option<&'static str>,
+    wait: WaitForm,
+    wait_errors: WaitErrors,
+    decided: bool,
     outcome: LookUp,
 }
 
@@ -84,6 +97,9 @@ impl Asked {
             specialties: figures.specialties_view(),
             name_error: None,
             specialty_error: None,
+            wait: query.wait.clone(),
+            wait_errors: WaitErrors::default(),
+            decided: query.decided.is_some(),
             outcome: LookUp::NotAsked,
         };
         let is_question = query.name.is_some() || query.specialty.is_some() || query.provider.is_some();
@@ -119,7 +135,9 @@ impl Asked {
             return Ok(asked);
         };
         match provider {
-            Some(provider) => asked.outcome = LookUp::List(asked.list(figures, provider, specialty)?),
+            Some(provider) => {
+                asked.outcome = LookUp::List(Box::new(asked.list(figures, provider, specialty)?))
+            }
             None if asked.name_error.is_none() => {
                 asked.outcome = LookUp::Found(asked.found(figures, specialty, after.as_ref()));
             }
@@ -157,7 +175,7 @@ impl Asked {
     }
 
     fn list(
-        &self,
+        &mut self,
         figures: &WaitingTimes,
         provider: ProviderCode,
         specialty: TreatmentFunction,
@@ -172,26 +190,37 @@ impl Asked {
             }
             Err(other) => return Err(other.into()),
         };
+        let waited = self.wait.read(figures).unwrap_or_else(|errors| {
+            self.wait_errors = errors;
+            None
+        });
+        let estimate = figures.estimate_view(provider, specialty, waited, self.decided);
+        let specialty_name = self.specialty_named(specialty);
         Ok(ListView {
-            specialty: self.specialty_named(specialty),
             provider: views::provider_name(&provider_named),
+            code: provider.to_string(),
+            specialty_code: specialty.to_string(),
             figures: said,
+            estimate: Box::new(estimate_view(&estimate, Voice::Anybody)),
+            past: estimate.weeks_waited.and_then(|weeks| {
+                views::past_standard(weeks, views::THIS_IS_PAST, &specialty_name, specialty.as_str())
+            }),
+            compare: views::compare_address(specialty.as_str(), estimate.weeks_waited),
+            specialty: specialty_name,
         })
     }
 
     pub(crate) fn page(self, shell: Shell) -> LookUpPage {
         let chosen = self.specialty.map(|code| code.to_string());
-        let specialties = self
-            .specialties
-            .specialties
-            .iter()
-            .map(|named| Choice {
-                name: views::specialty_name(named),
-                chosen: chosen.as_deref() == Some(&named.code),
-                code: named.code.clone(),
-            })
-            .collect();
-        let errors: Vec<FieldError> = [("name", self.name_error), ("specialty", self.specialty_error)]
+        let specialties =
+            views::choices(&self.specialties.specialties, chosen.as_deref(), views::specialty_name);
+        let fields = [
+            ("name", self.name_error),
+            ("specialty", self.specialty_error),
+            ("weeks", self.wait_errors.weeks),
+            ("date", self.wait_errors.date),
+        ];
+        let errors: Vec<FieldError> = fields
             .into_iter()
             .filter_map(|(field, message)| Some(FieldError { field, message: message?.to_owned() }))
             .collect();
@@ -203,19 +232,22 @@ impl Asked {
             specialty_error: self.specialty_error,
             errors,
             outcome: self.outcome,
+            wait: self.wait,
+            wait_errors: self.wait_errors,
+            decided: self.decided,
         }
     }
 }
 
 /// The provider's name where any list of the month names it.
-fn known_name(figures: &WaitingTimes, code: ProviderCode) -> Named {
+pub(super) fn known_name(figures: &WaitingTimes, code: ProviderCode) -> Named {
     let found = figures.providers(code.as_str(), None, PROVIDERS).answer.providers;
     let name =
         found.into_iter().find(|provider| provider.code == code.as_str()).and_then(|provider| provider.name);
     Named { code: code.to_string(), name }
 }
 
-fn parameter(name: &str) -> Fault {
+pub(super) fn parameter(name: &str) -> Fault {
     Fault::new(ErrorKind::ParameterInvalid).at(name)
 }
 

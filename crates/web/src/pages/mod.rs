@@ -1,6 +1,7 @@
 //! The handlers: take what was asked, call a service, render.
 
 pub(crate) mod account;
+pub(crate) mod compare;
 pub(crate) mod concerns;
 pub(crate) mod look_up;
 pub(crate) mod onward;

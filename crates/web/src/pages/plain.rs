@@ -47,6 +47,10 @@ plain_page!(
     /// `GET /accessibility`.
     accessibility, AccessibilityPage, "accessibility.html", "Accessibility", Elsewhere
 );
+plain_page!(
+    /// `GET /waiting-times/how-we-estimate`.
+    how_we_estimate, HowWeEstimatePage, "how_we_estimate.html", "How we estimate", Elsewhere
+);
 
 /// Where to go after signing in.
 #[derive(Debug, Deserialize)]

@@ -9,6 +9,7 @@ use waiting_times::answers::MyWaitsAnswer;
 use crate::WebState;
 use crate::fault::PageFault;
 use crate::shell::{Place, Shell, respond};
+use crate::views::estimate::EstimateSection;
 use crate::views::{self, ReferralView};
 use crate::visit::{SignedIn, Visit};
 
@@ -18,12 +19,25 @@ pub(crate) struct WaitsPage {
     pub(crate) shell: Shell,
     pub(crate) intro: String,
     pub(crate) referrals: Vec<ReferralView>,
+    pub(crate) estimates: Option<Estimates>,
+}
+
+/// Whether estimates are shown, where there is a wait to estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Estimates {
+    Shown,
+    Hidden,
 }
 
 impl WaitsPage {
     pub(crate) fn new(shell: Shell, answer: &MyWaitsAnswer) -> Self {
-        let referrals = answer.referrals.iter().map(views::referral).collect();
-        Self { shell, intro: views::intro(answer), referrals }
+        let referrals: Vec<ReferralView> = answer.referrals.iter().map(views::referral).collect();
+        let first = referrals.iter().find_map(|referral| referral.estimate.as_ref());
+        let estimates = first.map(|estimate| match estimate {
+            EstimateSection::Hidden => Estimates::Hidden,
+            EstimateSection::Shown(_) => Estimates::Shown,
+        });
+        Self { shell, intro: views::intro(answer), referrals, estimates }
     }
 }
 
