@@ -25,6 +25,7 @@ const GONE_WITHIN = 10_000;
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const SCREENS = [
   { name: 'narrow', width: 320, height: 640 },
+  { name: 'phone', width: 375, height: 812 },
   { name: 'wide', width: 1280, height: 900 },
 ];
 const LIST = '/waiting-times/look-up?provider=RRK&specialty=C_110&name=';
@@ -76,6 +77,7 @@ const faults = [];
 try {
   const browser = await chromium.launch({ executablePath: executable() });
   try {
+    await proveItBites(browser);
     for (const screen of SCREENS) await checkAll(browser, screen);
   } finally {
     await browser.close();
@@ -124,10 +126,7 @@ async function withPage(browser, screen, work) {
     where = `${path} (${who}, ${screen.name})`;
     await page.goto(server.origin + path);
     checked += 1;
-    const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
-    for (const { id, nodes } of violations) fault(`${id}: ${nodes.map((node) => node.html).join(' | ').slice(0, 500)}`);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    if (over > 0) fault(`scrolls sideways by ${over}`);
+    for (const what of await faultsOf(page)) fault(what);
     if (shots !== undefined) {
       const name = `${screen.name} ${who} ${path}`.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(0, 120);
       await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
@@ -138,6 +137,36 @@ async function withPage(browser, screen, work) {
   } finally {
     await context.close();
   }
+}
+
+/** What is wrong with the page that is open. */
+async function faultsOf(page) {
+  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ').slice(0, 500)}`);
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  return over > 0 ? [...found, `scrolls sideways by ${over}`] : found;
+}
+
+/** A checker that finds nothing proves nothing: each of these must be found. */
+async function proveItBites(browser) {
+  const context = await browser.newContext({ viewport: SCREENS[0] });
+  const page = await context.newPage();
+  const around = (main) => `<!doctype html><html lang="en"><title>T</title><main><h1>H</h1>${main}</main></html>`;
+  const bad = [
+    ['', undefined],
+    ['<img src="data:,">', 'image-alt'],
+    ['<p style="color:#aaa;background:#fff">pale</p>', 'color-contrast'],
+    ['<svg role="img"></svg>', 'svg-img-alt'],
+    ['<input type="text">', 'label'],
+    ['<p style="width:400px">wide</p>', 'scrolls sideways'],
+  ];
+  for (const [main, fault] of bad) {
+    await page.setContent(around(main));
+    const found = await faultsOf(page);
+    const good = fault === undefined ? found.length === 0 : found.some((what) => what.startsWith(fault));
+    assert.ok(good, `${main}: ${found}`);
+  }
+  await context.close();
 }
 
 async function signIn(page, person) {

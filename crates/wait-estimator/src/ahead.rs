@@ -9,7 +9,7 @@ use crate::model::Period;
 /// Months ahead that are looked up; after them every week is a mean week.
 const MONTHS: usize = 12;
 /// How much of a month's lack of working days shows in its exits. Not all of it: clinics catch up.
-const ELASTICITY: f64 = 0.8;
+const ELASTICITY: f64 = 0.6;
 
 /// The pace of a span of days against a mean week.
 pub(crate) fn pace(from: NaiveDate, to: NaiveDate) -> f64 {
@@ -90,8 +90,15 @@ impl Path {
 
     /// The hazard passed in `ahead` weeks.
     pub(crate) fn passed(&self, curve: &LocalCurve<'_>, ahead: f64) -> f64 {
+        self.passed_and_rate(curve, ahead).0
+    }
+
+    /// [`Self::passed`], and how much passes a week just then.
+    pub(crate) fn passed_and_rate(&self, curve: &LocalCurve<'_>, ahead: f64) -> (f64, f64) {
         let span = self.starts[1..self.knots].partition_point(|&start| start <= ahead);
-        self.passed[span] + self.paces[span] * (curve.cumulative(self.age + ahead) - self.cumulative[span])
+        let age = self.age + ahead;
+        let pace = self.paces[span];
+        (self.passed[span] + pace * (curve.cumulative(age) - self.cumulative[span]), pace * curve.hazard(age))
     }
 
     /// The weeks after which a hazard of `target` has passed.

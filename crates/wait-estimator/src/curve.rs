@@ -100,6 +100,12 @@ impl<'a> LocalCurve<'a> {
             + self.factor[group] * (self.base.at(age) - self.base.cumulative[GROUP_STARTS[group]])
     }
 
+    /// The weekly hazard at `age`.
+    pub(crate) fn hazard(&self, age: f64) -> f64 {
+        let week = (age as usize).min(AGES - 1);
+        self.factor[group_of(week)] * self.base.hazard[week]
+    }
+
     /// The age at which the cumulative hazard reaches `sum`.
     pub(crate) fn age_at(&self, sum: f64) -> f64 {
         let group = self.passed.partition_point(|&passed| passed <= sum).max(1) - 1;
@@ -161,11 +167,18 @@ impl Mixture {
 
     /// The probability of still waiting after a cumulative hazard of `x`.
     pub(crate) fn survival(&self, x: f64) -> f64 {
-        let mut sum = 0.0;
+        self.survival_and_fall(x).0
+    }
+
+    /// [`Self::survival`], and how fast it falls with `x`.
+    pub(crate) fn survival_and_fall(&self, x: f64) -> (f64, f64) {
+        let (mut value, mut fall) = (0.0, 0.0);
         for (factor, weight) in self.factors.iter().zip(WEIGHTS) {
-            sum += weight * exp(-x * factor);
+            let part = weight * exp(-x * factor);
+            value += part;
+            fall += part * factor;
         }
-        sum.min(1.0)
+        (value.min(1.0), fall)
     }
 
     /// The cumulative hazard after which a share `done` is off the list: Newton's method on the logarithm of the
@@ -174,13 +187,8 @@ impl Mixture {
         let target = log(1.0 - done);
         let mut x = -target;
         for _ in 0..40 {
-            let (mut value, mut slope) = (0.0, 0.0);
-            for (factor, weight) in self.factors.iter().zip(WEIGHTS) {
-                let part = weight * exp(-x * factor);
-                value += part;
-                slope += part * factor;
-            }
-            let step = (log(value) - target) * value / slope;
+            let (value, fall) = self.survival_and_fall(x);
+            let step = (log(value) - target) * value / fall;
             x = (x + step).max(1e-9);
             if step.abs() < 1e-10 * x {
                 break;

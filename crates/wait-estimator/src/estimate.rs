@@ -17,6 +17,10 @@ const LONGEST_WAIT: f64 = 520.0;
 const STANDARD_WEEKS: f64 = 18.0;
 /// The most points on a curve.
 const MOST_POINTS: usize = 1000;
+/// A band's quantiles are solved for until a step is shorter than this, in weeks.
+const CLOSE_WEEKS: f64 = 1e-6;
+/// Halving alone brings a band's answers, a week or so apart, this close in twenty-odd steps.
+const MOST_STEPS: usize = 60;
 
 /// A length of time in weeks. When `open_ended`, the true length is more than `weeks` and the data do not say by how
 /// much.
@@ -99,13 +103,14 @@ pub struct CurvePoint {
 /// What an estimate is based on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Basis {
-    /// Whose figures these are.
+    /// Whose figures these are, in the main: see `credibility` for what the list itself adds to a wider group's.
     pub level: Level,
     /// People on the list at the end of the base month; none if the provider has no such list.
     pub list_size: Option<u32>,
     /// Pairs of months over which the list (or the wider group) was followed.
     pub months_used: u16,
-    /// The weight of the list's own experience against its specialty's, 0 to 1.
+    /// The weight of the list's own experience against the wider group's, 0 to 1. Over nought also for a list of fewer
+    /// than 50 people, whose level is the wider group's.
     pub credibility: f64,
     /// How far to rely on it.
     pub status: Status,
@@ -294,39 +299,50 @@ impl<'a> CellEstimator<'a> {
         sum / paths.len() as f64
     }
 
-    /// Solves for the weeks after which a share `done` of a band is off the list: between the answers for its youngest
-    /// and oldest, where the mean is known to cross, by false position with halving (the Illinois rule).
+    /// Solves for the weeks after which a share `done` of a band is off the list. The answer lies between those for its
+    /// youngest and oldest; Newton's method finds it from their mean, halving the interval wherever a step leaves it.
     fn band_reach(&self, start: f64, paths: &[Path], done: f64, target: f64) -> f64 {
-        let each = paths.iter().map(|path| path.reach(&self.curve, target));
-        let (mut low, mut high) =
-            each.fold((f64::INFINITY, 0.0_f64), |(low, high), weeks| (low.min(weeks), high.max(weeks)));
+        let (mut low, mut high, mut sum) = (f64::INFINITY, 0.0_f64, 0.0);
+        for path in paths {
+            let weeks = path.reach(&self.curve, target);
+            (low, high, sum) = (low.min(weeks), high.max(weeks), sum + weeks);
+        }
         let reach = f64::from(self.model.layout.open_from_weeks());
-        if high - low <= 1e-9 || start + low > reach || high > LONGEST_WAIT {
+        if high - low <= CLOSE_WEEKS || start + low > reach || high > LONGEST_WAIT {
             return high;
         }
-        let still = 1.0 - done;
-        let (mut above, mut below) =
-            (self.band_mean(paths, low) - still, self.band_mean(paths, high) - still);
-        for _ in 0..60 {
-            if high - low < 1e-6 || above <= 0.0 || below >= 0.0 {
+        let mut weeks = sum / paths.len() as f64;
+        for _ in 0..MOST_STEPS {
+            let (still, fall) = self.band_mean_and_fall(paths, weeks);
+            let above = still - (1.0 - done);
+            if above > 0.0 {
+                low = weeks;
+            } else {
+                high = weeks;
+            }
+            let next = weeks + above / fall;
+            let next = if next > low && next < high { next } else { f64::midpoint(low, high) };
+            let step = (next - weeks).abs();
+            weeks = next;
+            if step < CLOSE_WEEKS {
                 break;
             }
-            let middle = (low * below - high * above) / (below - above);
-            let value = self.band_mean(paths, middle) - still;
-            if value.abs() < 1e-8 {
-                return middle;
-            }
-            if value > 0.0 {
-                low = middle;
-                above = value;
-                below /= 2.0;
-            } else {
-                high = middle;
-                below = value;
-                above /= 2.0;
-            }
         }
-        f64::midpoint(low, high)
+        weeks
+    }
+
+    /// [`Self::band_mean`], and how fast it falls a week.
+    fn band_mean_and_fall(&self, paths: &[Path], ahead: f64) -> (f64, f64) {
+        let mixture = self.local.widening.mixture();
+        let (mut still, mut fall) = (0.0, 0.0);
+        for path in paths {
+            let (passed, rate) = path.passed_and_rate(&self.curve, ahead);
+            let (value, slope) = mixture.survival_and_fall(passed);
+            still += value;
+            fall += slope * rate;
+        }
+        let count = paths.len() as f64;
+        (still / count, fall / count)
     }
 
     /// The length itself, or the bound the data reach when it lies beyond the last closed band.

@@ -6,8 +6,8 @@
 //!
 //! `argmin sum_w v (L(w) - sum_a A[w, a] (h_T + r)(a))^2 + m (lambda^2 |D2 r|^2 + rho^2 |r|^2)`
 //!
-//! with weights `v = n S / (1 - S)`, the inverse of the variance of a log loss, `m` their median and `D2` the second
-//! difference. The normal equations are banded, and solved by a banded Cholesky factorisation (Golub & Van Loan, 4.3).
+//! with weights `v = n S / (1 - S)`, the inverse of the variance of a log loss at the expected share `S` (from an earlier
+//! fit), `m` their median and `D2` the second difference. The normal equations are banded, and solved by a banded Cholesky factorisation (Golub & Van Loan, 4.3).
 
 use crate::ageing::{REACH, Row};
 use crate::curve::AGES;

@@ -53,23 +53,15 @@ fn rates(sums: &Sums, shape: &Weekly, prepared: &Prepared<'_>, open: usize, cons
     for age in open + 1..AGES {
         shape[age] = shape[open];
     }
-    let mut losses = Vec::new();
-    for (pair, seen) in prepared.pairs.iter().zip(&sums.pairs) {
-        for band in 0..pair.ageing.followed() {
-            losses.extend(loss(seen.people[band], seen.survivors[band], pair.ageing.row(band), pair.pace));
-        }
-        if seen.open_people > 0.0 {
-            // Most of the pool spends the month in the open band, whose hazard is one.
-            let row = Row { start: open, weeks: [pair.ageing.weeks(), 0.0, 0.0, 0.0, 0.0, 0.0] };
-            losses.extend(loss(seen.open_people, seen.open_survivors, row, pair.pace));
-        }
-    }
     let pairs = sums.pairs.iter().filter(|pair| pair.people.iter().any(|&people| people > 0.0)).count();
     let all = if pairs == 0 {
         shape.map(|rate| (rate + constants.assumed_removals).min(life_table::MOST_HAZARD))
     } else {
         let penalty = Penalty { smooth: constants.smooth, small: constants.small };
-        let mut all = life_table::fit(&losses, &shape, penalty, constants.floor);
+        let mut all = shape;
+        for _ in 0..PASSES {
+            all = life_table::fit(&losses(sums, prepared, open, &all), &shape, penalty, constants.floor);
+        }
         for age in open + 1..AGES {
             all[age] = all[open];
         }
@@ -93,12 +85,40 @@ fn rates(sums: &Sums, shape: &Weekly, prepared: &Prepared<'_>, open: usize, cons
     Rates { all, completed: shape, paces, pairs }
 }
 
-fn loss(people: f64, survivors: f64, row: Row, pace: f64) -> Option<Loss> {
+/// Fits of one specialty: the weights of the first come from completions alone, those of the second from the first.
+const PASSES: usize = 2;
+
+/// What every band of a specialty lost over every pair, weighted by what `hazard` leads one to expect.
+fn losses(sums: &Sums, prepared: &Prepared<'_>, open: usize, hazard: &Weekly) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    for (pair, seen) in prepared.pairs.iter().zip(&sums.pairs) {
+        for band in 0..pair.ageing.followed() {
+            let row = pair.ageing.row(band);
+            let share = pair.ageing.expected(hazard, band, pair.pace);
+            losses.extend(loss(seen.people[band], seen.survivors[band], row, pair.pace, share));
+        }
+        if seen.open_people > 0.0 {
+            // Most of the pool spends the month in the open band, whose hazard is one.
+            let weeks = pair.ageing.weeks();
+            let row = Row { start: open, weeks: [weeks, 0.0, 0.0, 0.0, 0.0, 0.0] };
+            let share = libm::exp(-pair.pace * weeks * hazard[open]);
+            losses.extend(loss(seen.open_people, seen.open_survivors, row, pair.pace, share));
+        }
+    }
+    losses
+}
+
+/// The loss of `people` of whom `survivors` are still there, at a mean pace; none where there is nobody.
+///
+/// Its weight is the inverse of its variance, `(1 - S) / (S n)`, at the *expected* share `S`. The share observed would
+/// not do: a small band from which nobody happens to leave would weigh many times what it should, one from which many
+/// leave too little, and the hazard would come out low.
+fn loss(people: f64, survivors: f64, row: Row, pace: f64, expected: f64) -> Option<Loss> {
     if people <= 0.0 {
         return None;
     }
     // Half a person keeps the logarithm finite; returns to the list may make it negative.
     let stayed = ((survivors + 0.5) / (people + 0.5)).clamp(1e-3, 1.5);
-    let share = stayed.min(0.99);
+    let share = expected.clamp(1e-3, 0.99);
     Some(Loss { row, loss: -libm::log(stayed) / pace, weight: people * share / (1.0 - share) * pace * pace })
 }

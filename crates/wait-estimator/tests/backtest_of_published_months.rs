@@ -164,10 +164,6 @@ fn the_independent_scorer_agrees_on_cardiothoracic_surgery() {
 }
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "takes minutes without optimisation: cargo test --release -p wait-estimator"
-)]
 fn the_independent_scorer_agrees_on_all_kinds_of_care() {
     let Some(folder) = support::months_of_the_52_week_era() else { return };
     for scored in &ALL_KINDS_OF_CARE {

@@ -130,6 +130,24 @@ proptest! {
     }
 
     #[test]
+    fn every_quantile_of_a_band_is_where_halving_finds_it(months in months(), week in 0..60_u32) {
+        let Some(model) = fitted(&months) else { return Ok(()) };
+        for estimator in estimators(&model) {
+            for (weeks, share) in estimator.estimate_band(week).at().into_iter().zip([0.1, 0.25, 0.5, 0.75, 0.9]) {
+                if weeks.open_ended {
+                    continue;
+                }
+                let (mut low, mut high) = (0.0, 200.0);
+                for _ in 0..40 {
+                    let middle = f64::midpoint(low, high);
+                    if estimator.band_survival(week, middle) > 1.0 - share { low = middle } else { high = middle }
+                }
+                prop_assert!((weeks.weeks - low).abs() < 1e-3, "{share} in week {week}: {} or {low}", weeks.weeks);
+            }
+        }
+    }
+
+    #[test]
     fn a_model_is_the_same_after_its_bytes(months in months()) {
         let Some(model) = fitted(&months) else { return Ok(()) };
         let bytes = model.encode();
@@ -178,4 +196,56 @@ fn odd_ages_are_read_as_the_nearest_that_makes_sense() {
         estimator.basis().reasons.iter().map(|reason| reason.code()).collect::<Vec<_>>(),
         ["single_month"]
     );
+}
+
+/// A month whose list empties by a twentieth a week at every age, all by completions.
+fn steady(year: i32, month: u32, layout: BandLayout) -> Month {
+    let mut made = Month::new(Period::new(year, month).unwrap(), layout, "steady");
+    let open = layout.open_from_weeks();
+    let people = |band: u32, weight: f64| {
+        // The open band holds all that is beyond it.
+        let beyond = if band == open { 20.0 } else { 1.0 };
+        (100_000.0 * weight * beyond * (-0.05 * f64::from(band)).exp()).round() as u32
+    };
+    for (part, weight) in [(Part::Incomplete, 1.0), (Part::CompletedNonAdmitted, 0.05 * 30.0 / 7.0)] {
+        let counts: Vec<u32> = (0..=open).map(|band| people(band, weight)).collect();
+        for provider in ["AAA", "BBB"] {
+            made.add(code(provider), function("C_110"), part, &counts).unwrap();
+        }
+    }
+    made
+}
+
+#[test]
+fn months_on_both_sides_of_the_change_of_2021_are_paired_as_far_as_they_can_be() {
+    let months = [steady(2021, 3, BandLayout::To52Weeks), steady(2021, 4, BandLayout::To104Weeks)];
+    let fitted = fit(&months, &Successors::none()).unwrap();
+    assert_eq!(fitted.report.pairs.len(), 1);
+    assert!(fitted.report.pairs[0].dropped.is_empty());
+    assert_eq!(fitted.model.layout(), BandLayout::To104Weeks);
+    let key = fitted.model.cells().next().unwrap();
+    for age in [2.0, 10.0, 30.0] {
+        let median = fitted.model.estimator(&key).unwrap().estimate(age).remaining.p50.weeks;
+        // ln 2 / 0.05 weeks, a little less for April's bank holidays.
+        assert!((median / (2.0_f64.ln() / 0.05) - 1.0).abs() < 0.08, "{age}: {median}");
+    }
+}
+
+#[test]
+fn a_cell_that_is_not_published_falls_to_its_specialty_and_an_unknown_function_to_england() {
+    let months = [steady(2024, 1, BandLayout::To104Weeks), steady(2024, 2, BandLayout::To104Weeks)];
+    let model = fitted(&months).unwrap();
+    let key = model.cells().next().unwrap();
+    for (key, want) in [
+        (key, Some("provider_tfc")),
+        (wait_estimator::CellKey { provider: code("ZZZ"), ..key }, Some("england_tfc")),
+        (wait_estimator::CellKey { treatment_function: function("C_100"), ..key }, Some("england")),
+        (wait_estimator::CellKey { provider: code("ZZZ"), treatment_function: function("C_100") }, None),
+    ] {
+        let basis = model.estimator(&key).map(|estimator| estimator.basis());
+        assert_eq!(basis.as_ref().map(|basis| basis.level.code()), want, "{key}");
+        if want.is_some_and(|level| level != "provider_tfc") {
+            assert_eq!(basis.unwrap().status.code(), "pooled");
+        }
+    }
 }

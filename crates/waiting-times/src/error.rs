@@ -24,6 +24,9 @@ pub enum WaitingTimesError {
     /// There is no generation of this name to go back to.
     #[error("there is no generation {0:?} to go back to")]
     NoSuchGeneration(String),
+    /// No generation before the one in use is kept.
+    #[error("no earlier generation is kept to go back to")]
+    NoEarlierGeneration,
     /// No model was fitted yet.
     #[error("no estimates have been fitted yet")]
     NoEstimates,
@@ -50,7 +53,9 @@ impl WaitingTimesError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Db(_) | Self::NoMonthImported | Self::NoEstimates => ErrorKind::StoreUnavailable,
-            Self::NoFiguresForThisList | Self::NoSuchGeneration(_) => ErrorKind::NotFound,
+            Self::NoFiguresForThisList | Self::NoSuchGeneration(_) | Self::NoEarlierGeneration => {
+                ErrorKind::NotFound
+            }
             Self::PositionInvalid => ErrorKind::CursorInvalid,
             Self::Notice(_) | Self::BelongsToAnotherPatient => ErrorKind::BodyInvalid,
             Self::Inconsistent(_) | Self::Answer(_) | Self::Interrupted => ErrorKind::Internal,

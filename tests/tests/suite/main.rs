@@ -18,6 +18,7 @@ mod leaks;
 mod log_chain;
 mod manners;
 mod openapi;
+mod pages;
 mod process;
 mod production;
 mod traces;

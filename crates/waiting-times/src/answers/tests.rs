@@ -167,11 +167,13 @@ fn a_large_list_over_three_months_is_ok_and_says_everything() {
 #[test]
 fn the_status_is_the_gravest_and_every_reason_is_listed() {
     use EstimateStatus::{LowData, Ok, Pooled, Stale, Unavailable};
+    /// Provider, kind of care, weeks, pathway, ended; days after the month; status; reasons.
+    type Case =
+        (&'static str, &'static str, f64, Pathway, bool, u64, EstimateStatus, &'static [&'static str]);
     let end = day(2026, 3, 31);
     let after = |days| end + Days::new(days);
     let routine = Pathway::Routine;
-    // Provider, kind of care, weeks, pathway, ended; days after the month; status; reasons.
-    let cases: [(&str, &str, f64, Pathway, bool, u64, EstimateStatus, &[&str]); 17] = [
+    let cases: [Case; 17] = [
         (BIG, "C_110", 10.0, routine, false, 75, Ok, &[]),
         (BIG, "C_110", 10.0, routine, false, 76, Ok, &["figures_ageing"]),
         (BIG, "C_110", 10.0, routine, false, 130, Ok, &["figures_ageing"]),

@@ -45,8 +45,9 @@ impl WaitingTimes {
     /// was in use until now is kept as any superseded generation is. The name of what is in use now.
     ///
     /// # Errors
-    /// [`WaitingTimesError::NoSuchGeneration`] when there is none of that name, or none to go back to, or it is of
-    /// another origin than the figures in use; or when the database does not answer. Nothing is changed then.
+    /// [`WaitingTimesError::NoSuchGeneration`] when there is none of that name or it is of another origin than the
+    /// figures in use, [`WaitingTimesError::NoEarlierGeneration`] when there is none to go back to, or when the
+    /// database does not answer. Nothing is changed then.
     pub async fn rollback(&self, generation: Option<&str>) -> Result<String, WaitingTimesError> {
         let now = self.clock.now();
         let transaction = self.db.begin().await?;
@@ -54,17 +55,18 @@ impl WaitingTimes {
         let pointer = months::pointer(&transaction).await?;
         let active = generations::find(&transaction, &pointer.generation).await?;
         let wanted = match generation {
-            Some(name) => Some(name.to_owned()),
-            None => active.as_ref().and_then(|row| row.previous.clone()),
-        };
-        let target = match &wanted {
-            Some(name) => generations::find(&transaction, name).await?,
-            None => None,
+            Some(name) => name.to_owned(),
+            None => active
+                .as_ref()
+                .and_then(|row| row.previous.clone())
+                .ok_or(WaitingTimesError::NoEarlierGeneration)?,
         };
         let is_same_origin = |row: &Row| active.as_ref().is_none_or(|active| active.origin == row.origin);
-        let target = target
-            .filter(is_same_origin)
-            .ok_or_else(|| WaitingTimesError::NoSuchGeneration(wanted.unwrap_or_default()))?;
+        let target = generations::find(&transaction, &wanted).await?.filter(is_same_origin);
+        let target = target.ok_or_else(|| match generation {
+            Some(_) => WaitingTimesError::NoSuchGeneration(wanted),
+            None => WaitingTimesError::NoEarlierGeneration,
+        })?;
         if target.generation != pointer.generation {
             let expires = (now + KEPT_AFTER_SUPERSESSION).timestamp_micros();
             let (name, base) = (&target.generation, target.base_month_id);

@@ -219,7 +219,7 @@ fn numbers_view(numbers: &Numbers<'_>, standard: Option<&StandardAnswer>, voice:
             "Counted from the start of the wait, that is {} in all, for 8 in 10 people.",
             total.range("")
         ),
-        standard: standard.and_then(|_| numbers.probability.within_18_week_standard).map(|share| {
+        standard: standard.and(numbers.probability.within_18_week_standard).map(|share| {
             format!(
                 "The national standard is 18 weeks from the start of a wait. {} of these people come off the list by then.",
                 capital(&OfTen::new(share).text())

@@ -109,22 +109,31 @@ async fn case_06_below_p9_every_p9_route_says_how_to_step_up() {
         }
     }
     assert_eq!(count(&server, "concern").await, 0);
+    assert_eq!(count(&server, "wait_preference").await, 0);
 }
 
 /// A request with nothing wrong but who sends it.
 async fn call_rightly(browser: &mut Browser, method: &str, path: &str, operation: &Value) -> Reply {
     let forms = &operation["requestBody"]["content"];
+    let preferences = path.ends_with("/preferences");
     if forms.get("application/x-www-form-urlencoded").is_some() {
-        let fields = [("category", "waiting-times"), ("text", "x"), ("idempotency_key", "a-key-of-a-form")];
-        return browser.submit(path, &fields).await;
+        let concern = [("category", "waiting-times"), ("text", "x"), ("idempotency_key", "a-key-of-a-form")];
+        let fields = if preferences { &[("show_estimates", "no")][..] } else { &concern };
+        return browser.submit(path, fields).await;
     }
-    let body = forms.get("application/json").map(|_| json!({ "category": "waiting-times", "text": "x" }));
+    let body = forms.get("application/json").map(|_| {
+        if preferences {
+            json!({ "show_estimates": false })
+        } else {
+            json!({ "category": "waiting-times", "text": "x" })
+        }
+    });
     let method: Method = method.parse().expect("a method");
-    let key = [("idempotency-key", "a-key-of-a-test")];
+    let headers = [("idempotency-key", "a-key-of-a-test"), ("if-match", "*")];
     if method == Method::GET {
         browser.api(method, path, &[]).await
     } else {
-        browser.api_send_with(method, path, body.as_ref(), &key).await
+        browser.api_send_with(method, path, body.as_ref(), &headers[..if preferences { 2 } else { 1 }]).await
     }
 }
 

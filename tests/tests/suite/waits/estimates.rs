@@ -372,16 +372,20 @@ async fn how_long_somebody_has_waited_stands_in_no_log_line_and_no_metric() {
     command.env("FRONT_DOOR__LOG__FILTER", "trace");
     let service = Service::start(&mut command);
     let mut browser = Browser::new(&service.url);
-    let start = (today(&mut browser).await - chrono::Days::new(1_234)).to_string();
+    let start = today(&mut browser).await - chrono::Days::new(1_234);
+    let typed = start.format("day=%d&month=%m&year=%Y");
+    let list = "/waiting-times/look-up?provider=RTH&specialty=C_120";
+    let typed = [format!("{list}&{typed}"), format!("{list}&weeks=41.4142")];
+    let start = start.to_string();
     for path in [
         estimate(&format!("&clock_start={start}")),
         estimate(&format!("&clock_start={start}&decision_to_admit=true")),
         estimate(&format!("&clock_start={start}&weeks_waited=41.4142")),
         estimate("&weeks_waited=41.4142"),
         compare("&weeks_waited=41.4142&limit=1"),
-        format!(
-            "/waiting-times/look-up?provider=RTH&specialty=C_120&clock_start={start}&weeks_waited=41.4142"
-        ),
+        typed[0].clone(),
+        typed[1].clone(),
+        "/waiting-times/compare?specialty=C_120&weeks=41.4142".to_owned(),
     ] {
         let reply = browser.api(Method::GET, &path, &[]).await;
         assert!(reply.status < 500, "{path}: {}", reply.body);
