@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
+use crate::check;
 use crate::constants::Constants;
 use crate::lists;
 use crate::model::{Period, ProviderCode};
@@ -84,9 +85,10 @@ pub fn fit_with(
         sums = gather(&prepared);
         curves = curves_of(&sums, &prepared, constants);
     }
-    let model = model(&prepared, base, &sums, &curves, constants);
-    let report = account(&prepared, &sums, &curves, model.1, &model.0, constants);
-    Ok(Fitted { model: model.0, report })
+    let (mut model, notes) = model(&prepared, base, &sums, &curves, constants);
+    check::mark_apart(&mut model);
+    let report = account(&prepared, &sums, &curves, notes, &model, constants);
+    Ok(Fitted { model, report })
 }
 
 /// Leaves out lists whose losses are out of range. True if there were any.

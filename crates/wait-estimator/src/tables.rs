@@ -88,11 +88,14 @@ pub enum Reason {
     NewProvider,
     /// No figures are published for the treatment function.
     UnknownTreatmentFunction,
+    /// The list is large, and its median is more than three times its specialty's, or less than a third: it may be so
+    /// in truth, or lists were moved on paper.
+    StandsApart,
 }
 
 impl Reason {
     /// All reasons, in the order of their bits.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::SingleMonth,
         Self::FewPairs,
         Self::SmallList,
@@ -100,6 +103,7 @@ impl Reason {
         Self::NoCompletions,
         Self::NewProvider,
         Self::UnknownTreatmentFunction,
+        Self::StandsApart,
     ];
 
     /// The word used in answers.
@@ -113,6 +117,7 @@ impl Reason {
             Self::NoCompletions => "no_completions",
             Self::NewProvider => "new_provider",
             Self::UnknownTreatmentFunction => "unknown_treatment_function",
+            Self::StandsApart => "stands_apart",
         }
     }
 

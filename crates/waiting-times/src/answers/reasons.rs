@@ -56,6 +56,9 @@ reasons! {
     /// No figures for the treatment function.
     UNKNOWN_TREATMENT_FUNCTION = "unknown_treatment_function",
         "No figures are published for this kind of care, so these are the figures of all hospital care in England.";
+    /// The list's pace is far from its specialty's.
+    STANDS_APART = "stands_apart",
+        "People leave this list at a very different pace from similar lists in England. That may be so, or its figures may be unusual.";
     /// The model gives a reason this version has no words for.
     LITTLE_DATA = "little_data", "There are few figures for this list, so this estimate is less sure than others.";
     /// A decision to admit was asked for and part 2A is not published.
@@ -134,6 +137,7 @@ pub(crate) fn of_model(reason: OfModel) -> Reason {
         OfModel::NoCompletions => NO_COMPLETIONS,
         OfModel::NewProvider => NEW_PROVIDER,
         OfModel::UnknownTreatmentFunction => UNKNOWN_TREATMENT_FUNCTION,
+        OfModel::StandsApart => STANDS_APART,
         _ => LITTLE_DATA,
     }
 }
