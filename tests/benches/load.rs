@@ -139,6 +139,10 @@ async fn measure(plan: &Plan) {
             "GET /v1/waiting-times/statistics",
             public("/v1/waiting-times/statistics?provider=RTH&treatment_function=C_120"),
         ),
+        target(
+            "GET /v1/waiting-times/estimate",
+            public("/v1/waiting-times/estimate?provider=RTH&treatment_function=C_120&weeks_waited=18"),
+        ),
         target("GET /v1/waiting-times (signed in, logged)", personal("/v1/waiting-times")),
         target("GET /waiting-times (page, signed in, logged)", personal("/waiting-times")),
     ];
