@@ -27,7 +27,7 @@ pub enum ExportError {
 }
 
 impl WaitingTimes {
-    /// Writes the model in use as a table; see [`write`].
+    /// Writes the model in use as a table; see [`write()`].
     ///
     /// # Errors
     /// [`ExportError`]
