@@ -1,7 +1,7 @@
 //! How much longer a wait is likely to be, from published month-end lists. Pure: no I/O, no clock, no randomness.
 //!
 //! Months go in ([`Month`]), a model comes out ([`fit`]), with an account of what was left out and why
-//! ([`FitReport`]). The model is checked ([`check`]), kept as bytes ([`Model::encode`]), and asked:
+//! ([`FitReport`]). The model is checked ([`check()`]), kept as bytes ([`Model::encode`]), and asked:
 //! [`Model::estimator`] finds a list, [`CellEstimator::estimate`] answers for a person who has waited so long.
 //!
 //! In the order of the work: `pairing` decides which lists may be followed from one month to the next, `ageing` follows
